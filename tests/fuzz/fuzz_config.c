@@ -1,0 +1,87 @@
+/* proxy/config.h and proxy/userlist.h: the input is read as a configuration file, and as an auth_file. */
+#include "proxy/config.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Each name is found, and the files leave nothing that libpq would take for the end of its list. */
+static void check_databases(const struct config *config)
+{
+    for (size_t i = 0; i < config->database_count; i++) {
+        const struct config_database *database = &config->databases[i];
+        assert(config_find_database(config, database->name) == database);
+        assert(strlen(database->name) <= CONFIG_NAME_SIZE_MAX);
+        for (size_t j = 0; database->libpq_options[j] != NULL; j += 2) assert(database->libpq_options[j + 1][0] != '\0');
+        assert(config_pool_size(config, database, NULL) <= 100000);
+    }
+    for (size_t i = 0; i < config->user_count; i++) assert(config_find_user(config, config->users[i].name) == &config->users[i]);
+}
+
+static void check_config(const char *path)
+{
+    struct config_problems problems;
+    struct config *config = config_load(path, &problems);
+    unsigned line = 0;
+    bool is_refused = false;
+    for (size_t i = 0; i < problems.count; i++) {
+        const struct config_problem *problem = &problems.items[i];
+        assert(problem->text[0] != '\0');
+        assert(problem->line == 0 || problem->line >= line);
+        line = problem->line;
+        is_refused |= !problem->is_warning;
+    }
+    assert((config == NULL) == is_refused);
+    if (config != NULL) check_databases(config);
+    config_unref(&config);
+    config_problems_fini(&problems);
+}
+
+static void on_problem(void *context, unsigned line, const char *text)
+{
+    unsigned *count = context;
+    assert(line > 0 && text[0] != '\0');
+    (*count)++;
+}
+
+static void check_userlist(const char *path)
+{
+    unsigned count = 0;
+    struct userlist *list = userlist_read(path, on_problem, &count);
+    assert((list == NULL) == (count > 0));
+    userlist_free(&list);
+}
+
+static void check_password(const uint8_t *data, size_t size)
+{
+    char *password = malloc(size + 1);
+    if (size > 0) memcpy(password, data, size);
+    password[size] = '\0';
+    char *prepared = userlist_prepare_password(password);
+    assert(*password == '\0' || *prepared != '\0');
+    userlist_wipe(&prepared);
+    free(password);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    /* An input must not make the reader open what it likes. */
+    static const char forbidden[] = "auth_file";
+    char path[64];
+    if (size > 0 && memmem(data, size, forbidden, sizeof forbidden - 1) != NULL) return 0;
+    int fd = memfd_create("config", MFD_CLOEXEC);
+    assert(fd >= 0);
+    ssize_t written = write(fd, data, size);
+    assert(written >= 0 && (size_t)written == size);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    check_config(path);
+    check_userlist(path);
+    check_password(data, size);
+    close(fd);
+    return 0;
+}
