@@ -147,6 +147,16 @@ static void hash_client_key(const uint8_t client_key[SCRAM_KEY_SIZE], uint8_t st
     assert(hash != NULL);
 }
 
+void scram_mock_secret(const char *user, const uint8_t key[SCRAM_KEY_SIZE], uint32_t iterations, struct scram_secret *secret_out)
+{
+    *secret_out = (struct scram_secret){.iterations = iterations, .salt_size = SCRAM_SALT_SIZE};
+    uint8_t mac[SCRAM_KEY_SIZE];
+    hmac_sha256(key, user, strlen(user), mac);
+    memcpy(secret_out->salt, mac, SCRAM_SALT_SIZE);
+    hmac_sha256(mac, key, SCRAM_KEY_SIZE, secret_out->stored_key);
+    hmac_sha256(secret_out->stored_key, mac, sizeof mac, secret_out->server_key);
+}
+
 void scram_derive_secret(const char *password, const uint8_t *salt, size_t salt_size, uint32_t iterations, struct scram_secret *secret_out)
 {
     assert(salt_size > 0 && salt_size <= SCRAM_SALT_SIZE_MAX && iterations > 0 && iterations <= ITERATIONS_MAX);

@@ -28,6 +28,11 @@ struct scram_secret {
 enum codec_result scram_parse_secret(const char *text, struct scram_secret *secret_out);
 /* The same text; returns its size without NUL, or 0 when `size` is too small. */
 size_t scram_format_secret(const struct scram_secret *secret, char *text_out, size_t size);
+/*
+ * The secret of a user that does not exist: the same salt each time, as one that exists would have, and keys that no password fits.
+ * `key` is random and stays secret.
+ */
+void scram_mock_secret(const char *user, const uint8_t key[SCRAM_KEY_SIZE], uint32_t iterations, struct scram_secret *secret_out);
 /* PBKDF2: milliseconds of CPU; never on an event loop. */
 void scram_derive_secret(const char *password, const uint8_t *salt, size_t salt_size, uint32_t iterations, struct scram_secret *secret_out);
 /* Whether `password` is the one the secret was made from. Costs a PBKDF2. */

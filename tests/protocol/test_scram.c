@@ -447,3 +447,18 @@ Test(scram, an_exchange_is_good_for_one_nonce)
     start(&exchange, "n,,n=user,r=abd", "pencil", other, signature);
     cr_assert_eq(give_final(&exchange, final, size, server_final), MALFORMED, "replayed");
 }
+
+Test(scram, mock_secret_is_stable_for_one_user_and_fits_no_password)
+{
+    static const uint8_t key[SCRAM_KEY_SIZE] = {1, 2, 3};
+    struct scram_secret alice, again, bob;
+    scram_mock_secret("alice", key, 4096, &alice);
+    scram_mock_secret("alice", key, 4096, &again);
+    scram_mock_secret("bob", key, 4096, &bob);
+    cr_assert_eq(memcmp(&alice, &again, sizeof alice), 0);
+    cr_assert_neq(memcmp(alice.salt, bob.salt, SCRAM_SALT_SIZE), 0);
+    cr_assert_eq(alice.salt_size, SCRAM_SALT_SIZE);
+    cr_assert_eq(alice.iterations, 4096);
+    cr_assert_not(scram_check_password(&alice, ""));
+    cr_assert_not(scram_check_password(&alice, "alice"));
+}
