@@ -1,0 +1,335 @@
+/*
+ * The accounting of what a server owes. One byte an entry in a ring that grows; no contents, no sockets, no clock.
+ *
+ * Invariants: `doubtful` counts the entries with the IN_DOUBT bit; the first entry is never one that no reply will ever come for (they are
+ * trimmed as soon as they reach the front), so an empty ring means that nothing is owed.
+ */
+#include "proxy/exchange.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/backend.h"
+#include "protocol/frontend.h"
+#include "proxy/memory.h"
+
+enum kind {
+    NOTHING,  /* withdrawn: no reply will come */
+    COPY_END, /* CopyDone or CopyFail went by here: no reply of its own */
+    PARSE,
+    BIND,
+    DESCRIBE_STATEMENT,
+    DESCRIBE_PORTAL,
+    EXECUTE,
+    CLOSE,
+    QUERY,
+    SYNC,
+    CALL
+};
+
+enum { KIND_MASK = 0x0f, IS_OURS = 0x40, IN_DOUBT = 0x80, FIRST_CAPACITY = 64 };
+
+/* What a reply means to the entry in front. */
+enum fit { DOES_NOT_FIT, CONTINUES, ENDS };
+
+void exchange_init(struct exchange *exchange)
+{
+    *exchange = (struct exchange){.status = 'I'};
+}
+
+void exchange_fini(struct exchange *exchange)
+{
+    free(exchange->entries);
+    *exchange = (struct exchange){.status = 'I'};
+}
+
+static uint8_t *entry_at(const struct exchange *exchange, uint32_t i)
+{
+    return &exchange->entries[(exchange->first + i) & (exchange->capacity - 1)];
+}
+
+static void grow(struct exchange *exchange)
+{
+    uint32_t capacity = exchange->capacity ? exchange->capacity * 2 : FIRST_CAPACITY;
+    uint8_t *entries = memory_alloc(capacity);
+    for (uint32_t i = 0; i < exchange->count; i++) entries[i] = *entry_at(exchange, i);
+    free(exchange->entries);
+    exchange->entries = entries;
+    exchange->capacity = capacity;
+    exchange->first = 0;
+}
+
+static void push(struct exchange *exchange, enum exchange_owner owner, enum kind kind)
+{
+    if (exchange->count == exchange->capacity) grow(exchange);
+    uint8_t entry = (uint8_t)(kind | (owner == EXCHANGE_OURS ? IS_OURS : 0));
+    if (exchange->is_maybe_skipping) {
+        entry |= IN_DOUBT;
+        exchange->doubtful++;
+    }
+    *entry_at(exchange, exchange->count++) = entry;
+}
+
+static void pop(struct exchange *exchange)
+{
+    assert(exchange->count > 0);
+    if (exchange->entries[exchange->first] & IN_DOUBT) exchange->doubtful--;
+    exchange->first = (exchange->first + 1) & (exchange->capacity - 1);
+    exchange->count--;
+}
+
+static void trim(struct exchange *exchange)
+{
+    while (exchange->count > 0 && (exchange->entries[exchange->first] & KIND_MASK) <= COPY_END) pop(exchange);
+}
+
+static void withdraw(struct exchange *exchange, uint8_t *entry)
+{
+    if (*entry & IN_DOUBT) exchange->doubtful--;
+    *entry = NOTHING;
+}
+
+static void doubt(struct exchange *exchange, uint8_t *entry)
+{
+    if (!(*entry & IN_DOUBT) && (*entry & KIND_MASK) > COPY_END) {
+        *entry |= IN_DOUBT;
+        exchange->doubtful++;
+    }
+}
+
+static bool is_extended(enum kind kind)
+{
+    return kind >= PARSE && kind <= CLOSE;
+}
+
+static enum kind kind_of_message(uint8_t type, char target_kind)
+{
+    switch (type) {
+    case FRONTEND_PARSE: return PARSE;
+    case FRONTEND_BIND: return BIND;
+    case FRONTEND_DESCRIBE: return target_kind == 'S' ? DESCRIBE_STATEMENT : DESCRIBE_PORTAL;
+    case FRONTEND_EXECUTE: return EXECUTE;
+    case FRONTEND_CLOSE: return CLOSE;
+    case FRONTEND_QUERY: return QUERY;
+    case FRONTEND_SYNC: return SYNC;
+    case FRONTEND_FUNCTION_CALL: return CALL;
+    case FRONTEND_COPY_DONE:
+    case FRONTEND_COPY_FAIL: return COPY_END;
+    default: return NOTHING;
+    }
+}
+
+void exchange_sent(struct exchange *exchange, enum exchange_owner owner, uint8_t type, char target_kind)
+{
+    enum kind kind = kind_of_message(type, target_kind);
+    if (kind == NOTHING) return;
+    if (kind == SYNC) {
+        exchange->is_skipping = false;
+        exchange->is_maybe_skipping = false;
+        exchange->needs_sync = false;
+    } else if (exchange->is_skipping) {
+        return;
+    } else if (kind == COPY_END) {
+        if (exchange->is_copy_in) exchange->has_copy_end = true;
+        if (exchange->count == 0) return;
+    } else {
+        exchange->needs_sync = is_extended(kind) || exchange->is_maybe_skipping;
+    }
+    push(exchange, owner, kind);
+}
+
+static enum fit fit(enum kind kind, uint8_t type)
+{
+    switch (type) {
+    case BACKEND_DATA_ROW: return kind == EXECUTE || kind == QUERY ? CONTINUES : DOES_NOT_FIT;
+    case BACKEND_READY_FOR_QUERY: return kind >= QUERY ? ENDS : DOES_NOT_FIT;
+    case BACKEND_PARSE_COMPLETE: return kind == PARSE ? ENDS : DOES_NOT_FIT;
+    case BACKEND_BIND_COMPLETE: return kind == BIND ? ENDS : DOES_NOT_FIT;
+    case BACKEND_CLOSE_COMPLETE: return kind == CLOSE ? ENDS : DOES_NOT_FIT;
+    case BACKEND_PARAMETER_DESCRIPTION: return kind == DESCRIBE_STATEMENT ? CONTINUES : DOES_NOT_FIT;
+    case BACKEND_NO_DATA: return kind == DESCRIBE_STATEMENT || kind == DESCRIBE_PORTAL ? ENDS : DOES_NOT_FIT;
+    case BACKEND_ROW_DESCRIPTION:
+        if (kind == QUERY) return CONTINUES;
+        return kind == DESCRIBE_STATEMENT || kind == DESCRIBE_PORTAL ? ENDS : DOES_NOT_FIT;
+    case BACKEND_COMMAND_COMPLETE:
+    case BACKEND_EMPTY_QUERY:
+        if (kind == QUERY) return CONTINUES;
+        return kind == EXECUTE ? ENDS : DOES_NOT_FIT;
+    case BACKEND_PORTAL_SUSPENDED: return kind == EXECUTE ? ENDS : DOES_NOT_FIT;
+    case BACKEND_COPY_IN:
+    case BACKEND_COPY_OUT:
+    case BACKEND_COPY_DATA:
+    case BACKEND_COPY_DONE: return kind == EXECUTE || kind == QUERY ? CONTINUES : DOES_NOT_FIT;
+    case BACKEND_FUNCTION_RESULT: return kind == CALL ? CONTINUES : DOES_NOT_FIT;
+    default: return DOES_NOT_FIT;
+    }
+}
+
+/* The COPY that the front entry runs succeeded: the server has read its CopyDone, and ignored each Sync before that. */
+static void copy_in_succeeded(struct exchange *exchange)
+{
+    for (uint32_t i = 1; i < exchange->count; i++) {
+        uint8_t *entry = entry_at(exchange, i);
+        enum kind kind = *entry & KIND_MASK;
+        if (kind == SYNC || kind == COPY_END) withdraw(exchange, entry);
+        if (kind == COPY_END) break;
+    }
+}
+
+/* It failed, nobody knows how far it had read: each Sync before CopyDone may have been ignored. */
+static void copy_in_failed(struct exchange *exchange)
+{
+    for (uint32_t i = 1; i < exchange->count; i++) {
+        uint8_t *entry = entry_at(exchange, i);
+        if ((*entry & KIND_MASK) == SYNC) doubt(exchange, entry);
+        if ((*entry & KIND_MASK) == COPY_END) {
+            withdraw(exchange, entry);
+            break;
+        }
+    }
+}
+
+static bool has_copy_end_behind_front(const struct exchange *exchange)
+{
+    for (uint32_t i = 1; i < exchange->count; i++)
+        if ((*entry_at(exchange, i) & KIND_MASK) == COPY_END) return true;
+    return false;
+}
+
+/* Everything up to and with the next certain Sync is in doubt from now on. True when there is such a Sync. */
+static bool doubt_to_sync(struct exchange *exchange, uint32_t from, bool including_sync)
+{
+    for (uint32_t i = from; i < exchange->count; i++) {
+        uint8_t *entry = entry_at(exchange, i);
+        bool is_certain_sync = *entry == SYNC || *entry == (SYNC | IS_OURS);
+        if (!is_certain_sync || including_sync) doubt(exchange, entry);
+        if (is_certain_sync) return true;
+    }
+    return false;
+}
+
+/* An error in the extended protocol: the server reads on to the next Sync without answering. */
+static void skip_to_sync(struct exchange *exchange)
+{
+    while (exchange->count > 0 && (exchange->entries[exchange->first] & KIND_MASK) != SYNC) pop(exchange);
+    if (exchange->count == 0) {
+        exchange->is_skipping = true;
+        exchange->needs_sync = true;
+    } else if (exchange->entries[exchange->first] & IN_DOUBT) {
+        if (!doubt_to_sync(exchange, 1, false)) {
+            exchange->is_maybe_skipping = true;
+            exchange->needs_sync = true;
+        }
+    }
+}
+
+static enum exchange_reply received_error(struct exchange *exchange)
+{
+    if (exchange->count == 0) return EXCHANGE_ASYNC; /* the server's last words */
+    uint8_t front = exchange->entries[exchange->first];
+    if (exchange->is_copy_in) copy_in_failed(exchange);
+    exchange->is_copy_in = exchange->has_copy_end = exchange->is_copy_out = false;
+    if (is_extended(front & KIND_MASK)) skip_to_sync(exchange);
+    return front & IS_OURS ? EXCHANGE_SWALLOW : EXCHANGE_FORWARD;
+}
+
+static void all_is_certain(struct exchange *exchange)
+{
+    for (uint32_t i = 0; i < exchange->count; i++) *entry_at(exchange, i) &= (uint8_t)~IN_DOUBT;
+    exchange->doubtful = 0;
+    exchange->is_maybe_skipping = false;
+}
+
+static void end_front(struct exchange *exchange, uint8_t type, uint8_t front)
+{
+    pop(exchange);
+    if (front & IN_DOUBT) {
+        /* Was this ReadyForQuery for the doubtful Sync, or for the next one? Any other reply tells. */
+        if (type == BACKEND_READY_FOR_QUERY)
+            doubt_to_sync(exchange, 0, true);
+        else
+            all_is_certain(exchange);
+    }
+    trim(exchange);
+}
+
+enum exchange_reply exchange_received(struct exchange *exchange, uint8_t type, char status)
+{
+    switch (type) {
+    case BACKEND_NOTICE:
+    case BACKEND_PARAMETER_STATUS:
+    case BACKEND_NOTIFICATION: return EXCHANGE_ASYNC;
+    case BACKEND_ERROR: return received_error(exchange);
+    default: break;
+    }
+    enum fit how = DOES_NOT_FIT;
+    uint8_t front = 0;
+    while (exchange->count > 0) {
+        front = exchange->entries[exchange->first];
+        how = fit(front & KIND_MASK, type);
+        if (how != DOES_NOT_FIT || !(front & IN_DOUBT)) break;
+        pop(exchange);
+        trim(exchange);
+    }
+    if (how == DOES_NOT_FIT) return EXCHANGE_UNEXPECTED;
+
+    switch (type) {
+    case BACKEND_COPY_IN:
+        exchange->is_copy_in = true;
+        exchange->has_copy_end = has_copy_end_behind_front(exchange);
+        break;
+    case BACKEND_COPY_OUT: exchange->is_copy_out = true; break;
+    case BACKEND_COMMAND_COMPLETE:
+        if (exchange->is_copy_in) copy_in_succeeded(exchange);
+        exchange->is_copy_in = exchange->has_copy_end = exchange->is_copy_out = false;
+        break;
+    case BACKEND_READY_FOR_QUERY: exchange->status = status; break;
+    default: break;
+    }
+    if (how == ENDS)
+        end_front(exchange, type, front);
+    else if (front & IN_DOUBT)
+        all_is_certain(exchange);
+    return front & IS_OURS ? EXCHANGE_SWALLOW : EXCHANGE_FORWARD;
+}
+
+bool exchange_front_is_ours(const struct exchange *exchange)
+{
+    return exchange->count > 0 && (exchange->entries[exchange->first] & IS_OURS);
+}
+
+bool exchange_is_settled(const struct exchange *exchange)
+{
+    return exchange->count == 0 && !exchange->needs_sync;
+}
+
+bool exchange_is_idle(const struct exchange *exchange)
+{
+    return exchange_is_settled(exchange) && exchange->status == 'I';
+}
+
+bool exchange_is_doubtful(const struct exchange *exchange)
+{
+    if (exchange->doubtful == 0 || exchange->needs_sync || exchange->is_copy_in) return false;
+    for (uint32_t i = 0; i < exchange->count; i++) {
+        uint8_t entry = *entry_at(exchange, i);
+        if ((entry & KIND_MASK) > COPY_END && !(entry & IN_DOUBT)) return false;
+    }
+    return true;
+}
+
+bool exchange_is_full(const struct exchange *exchange)
+{
+    return exchange->count >= EXCHANGE_ENTRIES_MAX;
+}
+
+bool exchange_wants_copy_data(const struct exchange *exchange)
+{
+    return exchange->is_copy_in && !exchange->has_copy_end;
+}
+
+bool exchange_needs_sync(const struct exchange *exchange)
+{
+    return exchange->needs_sync;
+}

@@ -1,0 +1,62 @@
+#ifndef PROXY_EXCHANGE_H
+#define PROXY_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The accounting of what a server still owes: one entry for each message that asks for a reply, in the order sent (PostgreSQL manual,
+ * "Message Flow"). It knows message types only, no contents, no sockets.
+ *
+ * Two things that a list of expected replies alone gets wrong are handled here:
+ *   - After an error in the extended protocol the server skips to the next Sync, and so do the entries.
+ *   - While it reads COPY data the server ignores Sync. Whether a Sync that was sent before CopyDone has been ignored or will be answered
+ *     cannot be known when the COPY fails: such entries become doubtful. A reply that does not fit a doubtful entry drops it; when only doubtful
+ *     entries are left, exchange_is_doubtful() asks the caller to send a probe (an empty Query of its own), whose EmptyQueryResponse settles it.
+ */
+enum exchange_owner { EXCHANGE_CLIENT, EXCHANGE_OURS }; /* who gets the reply: the client, or nobody (swallowed) */
+
+enum exchange_reply {
+    EXCHANGE_FORWARD,   /* for the client */
+    EXCHANGE_SWALLOW,   /* belongs to a message of ours */
+    EXCHANGE_ASYNC,     /* NOTICE, ParameterStatus, Notification: not part of any reply */
+    EXCHANGE_UNEXPECTED /* no entry asked for it: the connection cannot be trusted any more */
+};
+
+enum { EXCHANGE_ENTRIES_MAX = 1 << 18 }; /* exchange_is_full(): stop reading the client until replies come */
+
+struct exchange {
+    uint8_t *entries; /* ring, capacity a power of two; NULL until the first entry */
+    uint32_t capacity, first, count;
+    uint32_t doubtful;      /* how many entries are in doubt */
+    char status;            /* of the last ReadyForQuery: I T E */
+    bool is_skipping;       /* an extended-protocol error was seen, its Sync was not sent yet: the server ignores what comes */
+    bool is_maybe_skipping; /* the same, unless a doubtful Sync has ended it */
+    bool needs_sync;        /* messages of the extended protocol were sent, and neither Sync nor Query after them */
+    bool is_copy_in;        /* the server reads COPY data */
+    bool has_copy_end;      /* CopyDone or CopyFail for it was sent */
+    bool is_copy_out;
+};
+
+void exchange_init(struct exchange *exchange);
+void exchange_fini(struct exchange *exchange);
+/* A message of this frontend type was sent to the server. Types without a reply (Flush, CopyData, Terminate) may be given too. */
+void exchange_sent(struct exchange *exchange, enum exchange_owner owner, uint8_t type, char target_kind);
+/* A message of this backend type came. `status` is the body of ReadyForQuery, else ignored. Whose is it? */
+enum exchange_reply exchange_received(struct exchange *exchange, uint8_t type, char status);
+
+/* The reply that is due next belongs to a message of ours. */
+bool exchange_front_is_ours(const struct exchange *exchange);
+/* Nothing is owed and the transaction status is idle: the server may serve somebody else. */
+bool exchange_is_idle(const struct exchange *exchange);
+/* Nothing is owed. */
+bool exchange_is_settled(const struct exchange *exchange);
+bool exchange_is_doubtful(const struct exchange *exchange);
+bool exchange_is_full(const struct exchange *exchange);
+/* The server waits for COPY data, and no CopyDone or CopyFail was sent. */
+bool exchange_wants_copy_data(const struct exchange *exchange);
+/* Messages of the extended protocol were sent and no Sync after them: nothing will end them but a Sync. */
+bool exchange_needs_sync(const struct exchange *exchange);
+
+#endif
