@@ -1,0 +1,93 @@
+/*
+ * What a loaded configuration says: look-ups and its life. How it is read from a file is in config_load.c.
+ *
+ * Invariant: `databases` and `users` are sorted by name with strcmp and hold no name twice; config_load sees to that.
+ */
+#include "proxy/config.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/config_text.h"
+
+struct config *config_ref(struct config *config)
+{
+    assert(config->references > 0);
+    config->references++;
+    return config;
+}
+
+void config_unref(struct config **config_)
+{
+    struct config *config = *config_;
+    *config_ = NULL;
+    if (config == NULL) return;
+    assert(config->references > 0);
+    if (--config->references > 0) return;
+    userlist_free(&config->userlist);
+    text_store_fini(&config->store);
+    free(config);
+}
+
+void config_compare_fixed(const struct config *old, const struct config *new_one, void (*differs)(const char *name, void *context),
+                          void *context)
+{
+    size_t count;
+    const struct setting *list = settings_list(&count);
+    for (size_t i = 0; i < count; i++) {
+        if (!list[i].can_reload && !settings_is_equal(&old->settings, &new_one->settings, &list[i])) differs(list[i].name, context);
+    }
+}
+
+static int compare_database(const void *name, const void *database)
+{
+    return strcmp(name, ((const struct config_database *)database)->name);
+}
+
+const struct config_database *config_find_database(const struct config *config, const char *name)
+{
+    if (config->database_count == 0) return NULL;
+    const struct config_database *found =
+        bsearch(name, config->databases, config->database_count, sizeof *config->databases, compare_database);
+    if (found == NULL) found = bsearch("*", config->databases, config->database_count, sizeof *config->databases, compare_database);
+    return found;
+}
+
+static int compare_user(const void *name, const void *user)
+{
+    return strcmp(name, ((const struct config_user *)user)->name);
+}
+
+const struct config_user *config_find_user(const struct config *config, const char *name)
+{
+    if (config->user_count == 0 || name == NULL) return NULL;
+    return bsearch(name, config->users, config->user_count, sizeof *config->users, compare_user);
+}
+
+enum pool_mode config_pool_mode(const struct config *config, const struct config_database *database, const char *user)
+{
+    const struct config_user *entry = config_find_user(config, user);
+    if (entry != NULL && entry->pool_mode != POOL_MODE_UNSET) return (enum pool_mode)entry->pool_mode;
+    if (database->pool_mode != POOL_MODE_UNSET) return (enum pool_mode)database->pool_mode;
+    return config->settings.pool_mode;
+}
+
+uint32_t config_pool_size(const struct config *config, const struct config_database *database, const char *user)
+{
+    const struct config_user *entry = config_find_user(config, user);
+    int64_t size = config->settings.default_pool_size;
+    if (database->pool_size >= 0) size = database->pool_size;
+    if (entry != NULL && entry->pool_size >= 0) size = entry->pool_size;
+    return (uint32_t)size;
+}
+
+uint32_t config_min_pool_size(const struct config *config, const struct config_database *database)
+{
+    return (uint32_t)(database->min_pool_size >= 0 ? database->min_pool_size : config->settings.min_pool_size);
+}
+
+bool config_ignores_parameter(const struct config *config, const char *name)
+{
+    return *name != '\0' && config_text_is_in_list(name, config->settings.ignore_startup_parameters, ',');
+}

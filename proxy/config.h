@@ -1,0 +1,52 @@
+#ifndef PROXY_CONFIG_H
+#define PROXY_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proxy/config_entries.h"
+#include "proxy/config_problems.h"
+#include "proxy/settings.h"
+#include "proxy/text_store.h"
+#include "proxy/userlist.h"
+
+/*
+ * One configuration snapshot: read whole, checked whole, then immutable. RELOAD makes a new one; whoever works with the old one holds a
+ * reference. References are counted plainly: one thread takes and drops them all.
+ */
+struct config {
+    struct settings settings;
+    const struct config_database *databases; /* in order of name */
+    size_t database_count;
+    const struct config_user *users; /* in order of name */
+    size_t user_count;
+    struct userlist *userlist;
+    const char *path; /* the file it came from */
+
+    unsigned references;     /* config_ref, config_unref */
+    struct text_store store; /* holds every text above */
+};
+
+/*
+ * Read the file. NULL when there is any problem that is not a warning; `problems` is filled either way and freed with config_problems_fini.
+ * One reference belongs to the caller.
+ */
+struct config *config_load(const char *path, struct config_problems *problems);
+struct config *config_ref(struct config *config);
+void config_unref(struct config **config);
+/* Names of settings that differ between the two and that a RELOAD cannot change; calls back once each. */
+void config_compare_fixed(const struct config *old, const struct config *new_one, void (*differs)(const char *name, void *context),
+                          void *context);
+
+const struct config_database *config_find_database(const struct config *config,
+                                                   const char *name);                      /* the "*" entry when no other; NULL: none */
+const struct config_user *config_find_user(const struct config *config, const char *name); /* NULL: none */
+/* PgBouncer's order: what the user entry says, else the database entry, else the global setting. `user` may be NULL. */
+enum pool_mode config_pool_mode(const struct config *config, const struct config_database *database, const char *user);
+uint32_t config_pool_size(const struct config *config, const struct config_database *database, const char *user); /* 0: the budget */
+uint32_t config_min_pool_size(const struct config *config, const struct config_database *database);
+/* Whether `name` stands in the comma list of ignore_startup_parameters; in any case, as PostgreSQL compares such names. */
+bool config_ignores_parameter(const struct config *config, const char *name);
+
+#endif

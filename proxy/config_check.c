@@ -1,0 +1,135 @@
+/*
+ * What settings and entries mean together. Nothing here changes the configuration.
+ */
+#include "proxy/config_check.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "proxy/config_text.h"
+
+void config_lines_init(struct config_lines *lines, struct text_store *store)
+{
+    size_t count;
+    settings_list(&count);
+    lines->of_settings = text_store_alloc(store, count * sizeof *lines->of_settings);
+    lines->of_databases = NULL;
+}
+
+unsigned *config_lines_of(const struct config_lines *lines, const struct setting *setting)
+{
+    size_t count;
+    return &lines->of_settings[setting - settings_list(&count)];
+}
+
+struct check {
+    const struct config *config;
+    const struct config_lines *lines;
+    struct config_problems *problems;
+};
+
+static unsigned line_of(const struct check *check, const char *setting)
+{
+    return *config_lines_of(check->lines, settings_find(setting));
+}
+
+#define PROBLEM(check, line, ...) config_problems_add((check)->problems, CONFIG_ERROR, (check)->config->path, line, __VA_ARGS__)
+#define WARNING(check, line, ...) config_problems_add((check)->problems, CONFIG_WARNING, (check)->config->path, line, __VA_ARGS__)
+
+static bool can_others_read(const char *path)
+{
+    struct stat status;
+    return stat(path, &status) == 0 && (status.st_mode & S_IROTH) != 0;
+}
+
+static void check_listening(const struct check *check)
+{
+    const struct settings *settings = &check->config->settings;
+    struct sockaddr_un address;
+    int path_size = snprintf(NULL, 0, "%s/.s.PGSQL.%lld", settings->unix_socket_dir, (long long)settings->listen_port);
+    if (*settings->listen_addr == '\0' && *settings->unix_socket_dir == '\0')
+        PROBLEM(check, line_of(check, "listen_addr"),
+                "listen_addr and unix_socket_dir are both empty, so nobody can connect: set one of them");
+    if ((size_t)path_size >= sizeof address.sun_path)
+        PROBLEM(check, line_of(check, "unix_socket_dir"),
+                "unix_socket_dir makes a socket path of %d bytes, and the system takes at most %zu", path_size,
+                sizeof address.sun_path - 1);
+}
+
+static void check_authentication(const struct check *check)
+{
+    const struct settings *settings = &check->config->settings;
+    if (*settings->auth_file == '\0' && settings->auth_type != AUTH_TRUST)
+        PROBLEM(check, line_of(check, "auth_type"),
+                "auth_file is not set, so nobody can log in: set it to a file of lines \"user\" \"secret\" (or set auth_type = trust)");
+    if (*settings->auth_file != '\0' && can_others_read(settings->auth_file))
+        WARNING(check, line_of(check, "auth_file"), "everybody on this machine can read %s, and it holds secrets: chmod o-r it",
+                settings->auth_file);
+    for (size_t i = 0; i < check->config->database_count; i++) {
+        if (check->config->databases[i].password == NULL || !can_others_read(check->config->path)) continue;
+        WARNING(check, check->lines->of_databases[i],
+                "everybody on this machine can read this file, and it holds a password: chmod o-r it");
+        break;
+    }
+}
+
+static void check_pool_sizes(const struct check *check)
+{
+    const struct settings *settings = &check->config->settings;
+    unsigned line = line_of(check, "min_pool_size");
+    if (settings->default_pool_size > 0 && settings->min_pool_size > settings->default_pool_size)
+        PROBLEM(check, line, "min_pool_size %lld is more than default_pool_size %lld", (long long)settings->min_pool_size,
+                (long long)settings->default_pool_size);
+    if (settings->min_pool_size > settings->budget)
+        PROBLEM(check, line, "min_pool_size %lld is more than the whole budget of %lld", (long long)settings->min_pool_size,
+                (long long)settings->budget);
+}
+
+/* What an entry says against what it takes from the settings; within one entry or within the settings it was looked at already. */
+static void check_databases(const struct check *check)
+{
+    const struct settings *settings = &check->config->settings;
+    int64_t sum = 0;
+    for (size_t i = 0; i < check->config->database_count; i++) {
+        const struct config_database *database = &check->config->databases[i];
+        int64_t smallest = config_min_pool_size(check->config, database);
+        int64_t size = config_pool_size(check->config, database, NULL);
+        bool is_mixed = (database->pool_size < 0) != (database->min_pool_size < 0);
+        sum += smallest;
+        if (is_mixed && size > 0 && smallest > size)
+            PROBLEM(check, check->lines->of_databases[i], "database \"%s\": min_pool_size %lld is more than its pool_size %lld",
+                    database->name, (long long)smallest, (long long)size);
+        if (database->min_pool_size > settings->budget)
+            PROBLEM(check, check->lines->of_databases[i], "database \"%s\": min_pool_size %lld is more than the whole budget of %lld",
+                    database->name, (long long)smallest, (long long)settings->budget);
+        else if (sum > settings->budget && sum - smallest <= settings->budget && smallest <= settings->budget)
+            WARNING(check, line_of(check, "budget"),
+                    "the databases' min_pool_size add up to more than the budget of %lld, so not all of them can be kept: lower them, or "
+                    "raise budget",
+                    (long long)settings->budget);
+    }
+    if (check->config->database_count == 0)
+        WARNING(check, 0, "there is no database, so every client is refused: add one to [databases], or * for all of a server");
+}
+
+static void check_rest(const struct check *check)
+{
+    const struct settings *settings = &check->config->settings;
+    if (!config_text_is_in_list(settings->server_tls_sslmode, SETTINGS_SSLMODES, ','))
+        PROBLEM(check, line_of(check, "server_tls_sslmode"), "server_tls_sslmode must be one of " SETTINGS_SSLMODES);
+    if (settings->stats_period_us == 0)
+        PROBLEM(check, line_of(check, "stats_period"),
+                "stats_period must be more than 0: to have no statistics in the log, set log_stats = 0");
+}
+
+void config_check(const struct config *config, const struct config_lines *lines, struct config_problems *problems)
+{
+    struct check check = {.config = config, .lines = lines, .problems = problems};
+    check_listening(&check);
+    check_authentication(&check);
+    check_pool_sizes(&check);
+    check_databases(&check);
+    check_rest(&check);
+}
