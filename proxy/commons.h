@@ -1,0 +1,56 @@
+#ifndef PROXY_COMMONS_H
+#define PROXY_COMMONS_H
+
+#include <ev.h>
+
+#include "proxy/cancel_keys.h"
+#include "proxy/config.h"
+#include "proxy/deadlines.h"
+#include "proxy/offload.h"
+#include "proxy/session_state.h"
+#include "proxy/stats.h"
+#include "proxy/turnstile.h"
+
+/*
+ * What everything on one worker's thread shares. The worker owns it and fills it; the floors below take from it. There is no other
+ * shared state on this thread.
+ */
+enum {
+    COMMONS_SCRATCH_SIZE = 64 * 1024,
+    /* A message up to this size is kept until it is whole before any of it goes to the server; a larger one streams through. */
+    COMMONS_WHOLE_MESSAGE_MAX = 16 * 1024
+};
+
+struct client;
+struct server;
+
+struct commons {
+    struct ev_loop *loop;
+    struct config *config; /* the snapshot in force */
+    struct turnstile *turnstile;
+    struct cancel_keys *cancel_keys;
+    struct session_states *states;
+    struct offload *logins;    /* server logins */
+    struct offload *cancels;   /* cancel requests to PostgreSQL */
+    struct offload *passwords; /* key derivation */
+    uint8_t *scratch;          /* COMMONS_SCRATCH_SIZE; holds nothing between two events */
+    struct stats stats;
+    /* One list a kind of timeout; the worker's timer serves them all. */
+    struct deadline_list login_deadlines;          /* clients: client_login_timeout */
+    struct deadline_list wait_deadlines;           /* clients: query_wait_timeout */
+    struct deadline_list cleaning_deadlines;       /* servers: abandon_timeout */
+    struct deadline_list server_closing_deadlines; /* servers: server_close_timeout */
+    struct deadline_list client_closing_deadlines; /* clients: the time to read our last words */
+    struct client *deriving;                       /* clients that wait for the SCRAM secret of their user: client_auth.c's */
+    uint8_t mock_key[SCRAM_KEY_SIZE];              /* random: makes up the secrets of users that do not exist */
+    int64_t now_us;                                /* monotonic, read once a turn of the loop */
+    uint32_t client_count;                         /* logged in or logging in, cancel requests left out */
+    uint64_t next_client_id;
+    struct client *clients;        /* all but CLOSED ones */
+    struct client *closed_clients; /* to be freed at the end of the turn */
+    struct server *closed_servers;
+    bool is_shutting_down;   /* no new clients; each one ends with its transaction */
+    bool is_closing_servers; /* the last clients are gone */
+};
+
+#endif

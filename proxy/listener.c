@@ -1,0 +1,204 @@
+/*
+ * Listening sockets. It accepts and hands over; what a connection is for is not its concern.
+ */
+#include "proxy/listener.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "proxy/log.h"
+#include "proxy/memory.h"
+
+enum { SOCKETS_MAX = 64, ACCEPTS_A_TURN = 64 };
+static const double PAUSE_SECONDS = 0.1;
+
+struct socket_entry {
+    struct listeners *owner;
+    ev_io watcher;
+    bool is_unix;
+};
+
+struct listeners {
+    struct ev_loop *loop;
+    listener_accepted *accepted;
+    void *context;
+    ev_timer pause;
+    struct socket_entry sockets[SOCKETS_MAX];
+    size_t count;
+    char unix_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+};
+
+static void start_all(struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++) ev_io_start(listeners->loop, &listeners->sockets[i].watcher);
+}
+
+static void stop_all(struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->count; i++) ev_io_stop(listeners->loop, &listeners->sockets[i].watcher);
+}
+
+static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop, (void)events;
+    start_all(timer->data);
+}
+
+static void pause_accepting(struct listeners *listeners, int why)
+{
+    stop_all(listeners);
+    ev_timer_set(&listeners->pause, PAUSE_SECONDS, 0.);
+    ev_timer_start(listeners->loop, &listeners->pause);
+    struct log_line line;
+    log_begin(&line, LOG_LEVEL_WARNING, "accept_paused");
+    log_text(&line, "error", strerror(why));
+    log_text(&line, "hint", "raise the limit of open files (ulimit -n, LimitNOFILE)");
+    log_end(&line);
+}
+
+static void on_acceptable(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop, (void)events;
+    struct socket_entry *entry = watcher->data;
+    struct listeners *listeners = entry->owner;
+    for (int i = 0; i < ACCEPTS_A_TURN; i++) {
+        struct listener_peer peer = {.address_size = sizeof peer.address, .is_unix = entry->is_unix};
+        int fd = accept4(watcher->fd, (struct sockaddr *)&peer.address, &peer.address_size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            listeners->accepted(fd, &peer, listeners->context);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            pause_accepting(listeners, errno);
+            return;
+        } else if (errno != ECONNABORTED && errno != EINTR) {
+            return; /* EAGAIN: all are taken; anything else was the peer's fault */
+        }
+    }
+}
+
+static int add_socket(struct listeners *listeners, int fd, bool is_unix, int backlog)
+{
+    if (listeners->count == SOCKETS_MAX) {
+        errno = ENOSPC;
+        return -1;
+    }
+    if (listen(fd, backlog)) return -1;
+    struct socket_entry *entry = &listeners->sockets[listeners->count++];
+    entry->owner = listeners;
+    entry->is_unix = is_unix;
+    ev_io_init(&entry->watcher, on_acceptable, fd, EV_READ);
+    entry->watcher.data = entry;
+    return 0;
+}
+
+static int open_address(struct listeners *listeners, const struct addrinfo *address, int backlog)
+{
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
+    if (fd < 0) return -1;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (address->ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    if (bind(fd, address->ai_addr, address->ai_addrlen) || add_socket(listeners, fd, false, backlog)) {
+        int why = errno;
+        close(fd);
+        errno = why;
+        return -1;
+    }
+    return 0;
+}
+
+static int open_tcp(struct listeners *listeners, const char *name, const struct listener_options *options, struct error *error)
+{
+    char port[16];
+    snprintf(port, sizeof port, "%d", options->port);
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found;
+    bool is_all = strcmp(name, "*") == 0;
+    int failed = getaddrinfo(is_all ? NULL : name, port, &hints, &found);
+    if (failed) {
+        error_set(error, "", "cannot listen on \"%s\": %s; check listen_addr", name, gai_strerror(failed));
+        return -1;
+    }
+    int opened = 0;
+    for (const struct addrinfo *address = found; address; address = address->ai_next) {
+        if (open_address(listeners, address, options->backlog) == 0) {
+            opened++;
+        } else if (!(is_all && errno == EAFNOSUPPORT)) {
+            error_set(error, "", "cannot listen on \"%s\" port %d: %s; is another server using it? check listen_addr and listen_port", name,
+                      options->port, strerror(errno));
+            opened = -1;
+            break;
+        }
+    }
+    freeaddrinfo(found);
+    return opened > 0 ? 0 : -1;
+}
+
+/* A socket file that nobody listens on was left by a process that died. */
+static void remove_stale(const struct sockaddr_un *address)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0) return;
+    if (connect(fd, (const struct sockaddr *)address, sizeof *address) && errno == ECONNREFUSED) unlink(address->sun_path);
+    close(fd);
+}
+
+static int open_unix(struct listeners *listeners, const struct listener_options *options, struct error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int size = snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.%d", options->unix_directory, options->port);
+    if (size < 0 || (size_t)size >= sizeof address.sun_path) {
+        error_set(error, "", "unix_socket_dir \"%s\" is too long for a socket address (%zu bytes)", options->unix_directory,
+                  sizeof address.sun_path);
+        return -1;
+    }
+    remove_stale(&address);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || chmod(address.sun_path, options->unix_mode) ||
+        add_socket(listeners, fd, true, options->backlog)) {
+        error_set(error, "", "cannot listen on \"%s\": %s; check unix_socket_dir", address.sun_path, strerror(errno));
+        if (fd >= 0) close(fd);
+        return -1;
+    }
+    memcpy(listeners->unix_path, address.sun_path, sizeof listeners->unix_path);
+    return 0;
+}
+
+struct listeners *listeners_open(struct ev_loop *loop, const struct listener_options *options, listener_accepted *accepted, void *context,
+                                 struct error *error)
+{
+    struct listeners *listeners = memory_zalloc(sizeof *listeners);
+    listeners->loop = loop;
+    listeners->accepted = accepted;
+    listeners->context = context;
+    ev_timer_init(&listeners->pause, on_pause_over, PAUSE_SECONDS, 0.);
+    listeners->pause.data = listeners;
+    char *names = memory_strdup(options->addresses), *rest = names;
+    int failed = 0;
+    for (char *name; !failed && (name = strsep(&rest, ", \t"));)
+        if (*name) failed = open_tcp(listeners, name, options, error);
+    free(names);
+    if (!failed && *options->unix_directory) failed = open_unix(listeners, options, error);
+    if (failed) {
+        listeners_close(&listeners);
+        return NULL;
+    }
+    start_all(listeners);
+    return listeners;
+}
+
+void listeners_close(struct listeners **listeners_pointer)
+{
+    struct listeners *listeners = *listeners_pointer;
+    if (!listeners) return;
+    *listeners_pointer = NULL;
+    stop_all(listeners);
+    ev_timer_stop(listeners->loop, &listeners->pause);
+    for (size_t i = 0; i < listeners->count; i++) close(listeners->sockets[i].watcher.fd);
+    if (*listeners->unix_path) unlink(listeners->unix_path);
+    free(listeners);
+}

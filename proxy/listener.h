@@ -1,0 +1,36 @@
+#ifndef PROXY_LISTENER_H
+#define PROXY_LISTENER_H
+
+#include <ev.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+
+#include "proxy/error.h"
+
+/*
+ * Listening sockets: TCP and Unix. Accepted descriptors are non-blocking and close-on-exec. When the process is out of descriptors or memory,
+ * accepting pauses for a moment and resumes; the kernel's backlog keeps those who wait.
+ */
+struct listener_options {
+    const char *addresses; /* comma list; "*" is all; "" is none */
+    int port;
+    int backlog;
+    const char *unix_directory; /* "" is none */
+    unsigned unix_mode;
+};
+
+struct listener_peer {
+    struct sockaddr_storage address;
+    socklen_t address_size;
+    bool is_unix;
+};
+
+struct listeners;
+/* Called for each new connection; the callee owns `fd`. */
+typedef void listener_accepted(int fd, const struct listener_peer *peer, void *context);
+struct listeners *listeners_open(struct ev_loop *loop, const struct listener_options *options, listener_accepted *accepted, void *context,
+                                 struct error *error);
+/* Stop accepting; the Unix socket's file is removed. */
+void listeners_close(struct listeners **listeners);
+
+#endif
