@@ -1,0 +1,114 @@
+#ifndef PROXY_CLIENT_H
+#define PROXY_CLIENT_H
+
+#include "proxy/commons.h"
+#include "proxy/listener.h"
+#include "proxy/stream.h"
+
+/*
+ * One connection from an application to us: its socket, its state, and what it is told. It knows neither servers nor pools: the floors above hand down
+ * a client_host and keep their own things in the members marked as theirs.
+ */
+enum client_state {
+#define X(name, text, moves) name,
+#include "proxy/client_states.def"
+#undef X
+};
+
+struct client;
+struct client_login;
+struct pool;
+struct server;
+struct welcome;
+
+/* What the upper floors want to hear. */
+struct client_host {
+    struct commons *commons;
+    /* Bytes of a client in STARTING or AUTHENTICATING; returns how many were used up. */
+    size_t (*login_input)(struct client *client, const uint8_t *data, size_t size);
+    /* Free client->login: the client itself is about to be freed. */
+    void (*forget_login)(struct client *client);
+    /* It is who it says it is. Now AUTHENTICATING; the host moves it on. */
+    void (*authenticated)(struct client *client);
+    void (*cancel_requested)(struct commons *commons, uint32_t pid, const uint8_t *key, size_t key_size);
+    /* Readable, after login: call client_receive. */
+    void (*readable)(struct client *client);
+    /* Logged in, with bytes kept that nobody has looked at yet. */
+    void (*resume)(struct client *client);
+    /* What was kept back has been sent, after login. */
+    void (*drained)(struct client *client);
+    /* The client is CLOSED or about to close (CLOSING): let go of whatever belongs to it. Called once, whatever the state it was in. */
+    void (*leaving)(struct client *client, enum client_state was);
+};
+
+struct client {
+    struct stream stream;
+    const struct client_host *host;
+    enum client_state state;
+    uint64_t id;                 /* in every log line about it */
+    struct client_login *login;  /* client_auth.c's: what only the login needs; NULL afterwards */
+    const char *user, *database; /* the login's, then the pool's */
+    uint8_t *input;              /* bytes received but not worked on yet; NULL: none */
+    uint32_t input_size, input_capacity;
+    uint32_t offloaded;             /* jobs that refer to this struct */
+    struct client *next, *previous; /* all of this worker */
+    struct client *next_closed;     /* the list of those to reap */
+    struct deadline deadline;       /* of the state it is in */
+    struct cancel_key cancel_key;
+    int64_t connected_us;
+    uint8_t address[16]; /* network order; 4 bytes of it for IPv4 */
+    uint16_t port;
+    uint8_t family; /* AF_INET, AF_INET6, AF_UNIX */
+    bool is_counted;
+    bool has_left; /* host->leaving was called */
+
+    /* The floor above's. */
+    struct pool *pool;
+    struct server *server; /* the one it leases, or NULL */
+    struct turnstile_waiter waiter;
+    struct session_state *settings; /* what its session has set */
+    struct client *next_of_pool, *previous_of_pool;
+    struct welcome *welcome; /* in the making */
+    uint32_t message_left;   /* bytes still to come of a message of its own that streams through */
+    bool discards_message;   /* those bytes go nowhere */
+    bool discards_to_sync;   /* its unit was refused: read on to Sync without acting */
+    bool is_pinned;          /* it has a named prepared statement: the lease outlives its transaction */
+    bool is_polite;          /* it has said Terminate */
+};
+
+/* A new connection; owns fd. NULL when it was closed at once (shutting down). */
+struct client *client_new(const struct client_host *host, int fd, const struct listener_peer *peer);
+/* Frees a CLOSED client that no job refers to. False: not yet. */
+bool client_reap(struct client **client);
+
+void client_move(struct client *client, enum client_state to);
+const char *client_state_name(enum client_state state);
+
+/*
+ * Receive once. On true, `*data_out` are all bytes not worked on yet (those kept before, then the new ones), in the scratch buffer; keep the rest with
+ * client_keep. False: nothing new, or the client has ended and is closed now.
+ */
+bool client_receive(struct client *client, uint8_t **data_out, size_t *size_out);
+/* Replace what is kept by these bytes, which may lie within what is kept. */
+void client_keep(struct client *client, const uint8_t *data, size_t size);
+/* Add to what is kept. */
+void client_keep_more(struct client *client, const uint8_t *data, size_t size);
+
+/* Tell it an error; the connection goes on. Fields may be NULL from `detail` on. Logged once here (log_pooler_errors). */
+void client_error(struct client *client, const char *sqlstate, const char *message, const char *detail, const char *hint);
+/* FATAL, then CLOSING: sent, half-closed, and closed when it has read it or after a moment. */
+void client_goodbye(struct client *client, const char *sqlstate, const char *message, const char *detail, const char *hint);
+/* Close once everything has been sent, without further words. */
+void client_finish(struct client *client, const char *reason);
+/* Close at once. `reason` is for the log. */
+void client_close(struct client *client, const char *reason);
+
+/* For the worker: `deadline` belongs to a client whose login, or closing, took too long. */
+void client_login_timed_out(struct deadline *deadline);
+void client_closing_timed_out(struct deadline *deadline);
+
+/* "client=7 user=.. database=.. from=127.0.0.1:4711" */
+struct log_line;
+void client_log_begin(const struct client *client, struct log_line *line, int level, const char *event);
+
+#endif

@@ -1,0 +1,363 @@
+/*
+ * The relay: client messages to servers. The other direction is relay_server.c.
+ *
+ * Invariants: whole messages go to a server, or the beginning of one too large to keep, of which the rest follows; a lease begins with a whole message at
+ * the earliest; each message that goes to a server has been given to its exchange; bytes that are not passed on are kept by the client, in order.
+ */
+#include "proxy/relay.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/frame.h"
+#include "protocol/frontend.h"
+#include "proxy/cancel.h"
+#include "proxy/client_auth.h"
+#include "proxy/log.h"
+
+static const char shutdown_message[] = "terminating connection due to administrator command";
+
+static void violate(struct client *client, const char *what)
+{
+    client_goodbye(client, SQLSTATE_PROTOCOL_VIOLATION, what, NULL, NULL);
+}
+
+/* ---- with a lease: passing on ---- */
+
+void relay_transaction_ended(struct client *client)
+{
+    lease_end(client);
+    if (client->host->commons->is_shutting_down) client_goodbye(client, SQLSTATE_ADMIN_SHUTDOWN, shutdown_message, NULL, NULL);
+}
+
+/* In front of the first bytes of a lease goes what gives the server the client's settings; all in one write. The settings' Query precedes
+ * the client's messages on the wire, and did so in the accounting. */
+static void send_on(struct client *client, const uint8_t *data, size_t size)
+{
+    struct server *server = client->server;
+    uint8_t buffer[SERVER_QUERY_MAX + 16];
+    struct iovec parts[2];
+    int count = 0;
+    if (server->settings != client->settings) {
+        char sql[SERVER_QUERY_MAX];
+        if (lease_settings_sql(client, sql, sizeof sql) >= sizeof sql) {
+            client_goodbye(client, SQLSTATE_PROGRAM_LIMIT_EXCEEDED,
+                           "the settings of this session are too long to be moved to another server", NULL,
+                           "Use pool_mode = session for this user.");
+            return;
+        }
+        struct bytes_writer writer;
+        bytes_writer_init(&writer, buffer, sizeof buffer);
+        frontend_write_query(&writer, sql);
+        parts[count++] = (struct iovec){.iov_base = buffer, .iov_len = writer.size};
+        lease_settings_sent(client);
+    }
+    parts[count++] = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    if (!server_send(server, parts, count)) stream_pause_reading(&client->stream);
+}
+
+static bool names_a_statement(const uint8_t *message, size_t size)
+{
+    return size > FRAME_HEADER_SIZE && message[FRAME_HEADER_SIZE] != '\0';
+}
+
+static size_t smaller(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* The rest of a message that streams. */
+static size_t stream_on(struct client *client, size_t size)
+{
+    size_t taken = smaller(client->message_left, size);
+    client->message_left -= (uint32_t)taken;
+    return taken;
+}
+
+enum walk { WALK_MORE, WALK_TERMINATE, WALK_VIOLATION };
+
+/* Account for as many messages as may go to the server now; `*used_out` bytes. */
+static enum walk walk(struct client *client, const uint8_t *data, size_t size, size_t *used_out)
+{
+    struct exchange *exchange = &client->server->exchange;
+    size_t position = stream_on(client, size);
+    enum walk result = WALK_MORE;
+    while (client->message_left == 0 && size - position >= FRAME_HEADER_SIZE && !exchange_is_full(exchange)) {
+        struct frame frame;
+        const uint8_t *message = data + position;
+        if (frame_parse_header(message, size - position, &frame) != CODEC_OK || !frontend_type_name(frame.type) ||
+            frame.type == FRONTEND_PASSWORD) {
+            result = WALK_VIOLATION;
+            break;
+        }
+        if (frame.type == FRONTEND_TERMINATE) {
+            result = WALK_TERMINATE;
+            break;
+        }
+        size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size, available = size - position;
+        if (total > available && total <= COMMONS_WHOLE_MESSAGE_MAX) break;
+        if (total > available && available <= FRAME_HEADER_SIZE) break; /* the kind of a Describe is needed */
+        if (frame.type == FRONTEND_PARSE && names_a_statement(message, available)) client->is_pinned = true;
+        exchange_sent(exchange, EXCHANGE_CLIENT, frame.type, frame.body_size > 0 ? (char)message[FRAME_HEADER_SIZE] : '\0');
+        size_t taken = smaller(total, available);
+        client->message_left = (uint32_t)(total - taken);
+        position += taken;
+    }
+    *used_out = position;
+    return result;
+}
+
+static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
+{
+    struct server *server = client->server;
+    size_t used;
+    bool lacks_settings = server->settings != client->settings;
+    if (lacks_settings) exchange_sent(&server->exchange, EXCHANGE_OURS, FRONTEND_QUERY, 0);
+    enum walk result = walk(client, data, size, &used);
+    server->is_inside_message = client->message_left > 0;
+    if (used > 0 || lacks_settings) send_on(client, data, used);
+    if (client->state != CLIENT_LEASING) return used;
+    if (exchange_is_full(&server->exchange)) stream_pause_reading(&client->stream);
+    switch (result) {
+    case WALK_MORE: break;
+    case WALK_VIOLATION: violate(client, "invalid frontend message"); return used;
+    case WALK_TERMINATE:
+        client->is_polite = true;
+        client_close(client, "client terminated");
+        return used;
+    }
+    /* What ended may be the rest of a COPY that the server gave up long ago: then no reply is going to tell. */
+    if (lease_may_end(client)) relay_transaction_ended(client);
+    return used;
+}
+
+/* ---- without a lease ---- */
+
+/* PostgreSQL ignores these where no COPY is under way (and there is nothing to flush): they need no server. */
+static bool is_ignored_at_rest(uint8_t type)
+{
+    return type == FRONTEND_COPY_DATA || type == FRONTEND_COPY_DONE || type == FRONTEND_COPY_FAIL || type == FRONTEND_FLUSH;
+}
+
+static void answer_ready(struct client *client)
+{
+    static const uint8_t ready[] = {'Z', 0, 0, 0, 5, 'I'};
+    stream_write(&client->stream, ready, sizeof ready);
+}
+
+enum rest { REST_MORE, REST_GOES_ON, REST_WANTS_LEASE };
+
+/* Look at the first message of a client without a lease. GOES_ON: `*used_out` bytes were dealt with, look again. */
+static enum rest at_rest(struct client *client, const uint8_t *data, size_t size, size_t *used_out)
+{
+    *used_out = 0;
+    if (client->message_left > 0) {
+        assert(client->discards_message);
+        *used_out = stream_on(client, size);
+        return REST_GOES_ON;
+    }
+    struct frame frame;
+    enum codec_result header = frame_parse_header(data, size, &frame);
+    if (header == CODEC_MORE) return REST_MORE;
+    if (header == CODEC_BAD || !frontend_type_name(frame.type) || frame.type == FRONTEND_PASSWORD) {
+        violate(client, "invalid frontend message");
+        return REST_MORE;
+    }
+    if (frame.type == FRONTEND_TERMINATE) {
+        client->is_polite = true;
+        client_close(client, "client terminated");
+        return REST_MORE;
+    }
+    size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size;
+    if (client->discards_to_sync || is_ignored_at_rest(frame.type)) {
+        if (frame.type == FRONTEND_SYNC && client->discards_to_sync) {
+            client->discards_to_sync = false;
+            answer_ready(client);
+        }
+        *used_out = smaller(total, size);
+        client->message_left = (uint32_t)(total - *used_out);
+        client->discards_message = true;
+        return REST_GOES_ON;
+    }
+    client->discards_message = false;
+    return size >= smaller(total, COMMONS_WHOLE_MESSAGE_MAX) ? REST_WANTS_LEASE : REST_MORE;
+}
+
+/* True: it leases now. */
+static bool take_lease(struct client *client)
+{
+    struct pool *pool = client->pool;
+    struct server *server = pool_take(pool, client->settings);
+    if (server) {
+        lease_begin(client, server);
+        return true;
+    }
+    if (pool_is_refusing(pool)) {
+        relay_refused(client);
+        return false;
+    }
+    struct commons *commons = client->host->commons;
+    client_move(client, CLIENT_WAITING);
+    pool_wait(pool, client);
+    int64_t wait_us = commons->config->settings.query_wait_timeout_us;
+    if (wait_us > 0) deadline_set(&commons->wait_deadlines, &client->deadline, commons->now_us + wait_us);
+    return false;
+}
+
+/* Work on bytes of a logged-in client: all that were kept and all that came. What cannot be worked on yet is kept. */
+static void work_on(struct client *client, const uint8_t *data, size_t size)
+{
+    size_t position = 0;
+    while (position < size && (client->state == CLIENT_READY || client->state == CLIENT_LEASING)) {
+        size_t used = 0;
+        if (client->state == CLIENT_LEASING) {
+            used = pass_on(client, data + position, size - position);
+            position += used;
+            if (client->state == CLIENT_LEASING) break;
+            continue;
+        }
+        if (stream_has_unsent(&client->stream)) break; /* it shall read its replies before it asks for more */
+        enum rest rest = at_rest(client, data + position, size - position, &used);
+        position += used;
+        if (rest == REST_MORE || (rest == REST_WANTS_LEASE && !take_lease(client))) break;
+    }
+    if (client->state >= CLIENT_CLOSING) return;
+    client_keep(client, data + position, size - position);
+    bool must_drain = client->state != CLIENT_LEASING && stream_has_unsent(&client->stream);
+    if (must_drain || client->input_size > COMMONS_SCRATCH_SIZE / 2) stream_pause_reading(&client->stream);
+}
+
+void relay_client_readable(struct client *client)
+{
+    uint8_t *data;
+    size_t size;
+    if (client_receive(client, &data, &size)) work_on(client, data, size);
+}
+
+void relay_client_resume(struct client *client)
+{
+    if (client->input_size > 0) work_on(client, client->input, client->input_size);
+}
+
+/* It has read its replies: its server may go on, and so may it. */
+void relay_client_drained(struct client *client)
+{
+    if (client->server) stream_resume_reading(&client->server->stream);
+    if (client->state == CLIENT_READY) {
+        stream_resume_reading(&client->stream);
+        relay_client_resume(client);
+    }
+}
+
+void relay_client_leaving(struct client *client, enum client_state was)
+{
+    (void)was;
+    client_auth_leave(client);
+    lease_abandon(client, client->is_polite);
+    admission_forget(client);
+    pool_leave(client);
+    session_state_unref(&client->settings);
+}
+
+void relay_granted(struct client *client, struct server *server)
+{
+    if (client->state == CLIENT_WELCOMING) {
+        admission_granted(client, server);
+        return;
+    }
+    lease_begin(client, server);
+    stream_resume_reading(&client->stream);
+    relay_client_resume(client);
+}
+
+/* ---- refusals ---- */
+
+void relay_refused(struct client *client)
+{
+    admission_refused(client);
+}
+
+/* The statement at the head of what a WAITING client sent is answered with an error instead of being carried out. The connection goes on. */
+static void refuse_statement(struct client *client, const char *sqlstate, const char *message, const char *detail, const char *hint)
+{
+    turnstile_leave(client->host->commons->turnstile, &client->waiter);
+    deadline_clear(&client->deadline);
+    client_move(client, CLIENT_READY);
+    client_error(client, sqlstate, message, detail, hint);
+    struct frame frame;
+    enum codec_result header = frame_parse_header(client->input, client->input_size, &frame);
+    assert(header == CODEC_OK); /* it waits with a message that was looked at */
+    if (frame.type == FRONTEND_QUERY || frame.type == FRONTEND_FUNCTION_CALL) {
+        answer_ready(client);
+        size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size, here = smaller(total, client->input_size);
+        client->message_left = (uint32_t)(total - here);
+        client->discards_message = client->message_left > 0;
+        client_keep(client, client->input + here, client->input_size - here);
+    } else {
+        client->discards_to_sync = true;
+    }
+    stream_resume_reading(&client->stream);
+    relay_client_resume(client);
+}
+
+void relay_wait_timed_out(struct deadline *deadline)
+{
+    struct client *client = (struct client *)((char *)deadline - offsetof(struct client, deadline));
+    if (client->state == CLIENT_WELCOMING) {
+        admission_wait_timed_out(client);
+        return;
+    }
+    const struct pool *pool = client->pool;
+    struct commons *commons = client->host->commons;
+    commons->stats.wait_timeouts++;
+    char message[160], detail[320];
+    snprintf(message, sizeof message, "waited %lld ms for a server connection (query_wait_timeout)",
+             (long long)((commons->now_us - client->waiter.since_us) / 1000));
+    snprintf(detail, sizeof detail,
+             "Position %u of %u in the queue of database \"%.63s\", user \"%.63s\"; it holds %u of the %lld connections of the budget.",
+             turnstile_position(&client->waiter), pool->slots.waiting, pool->database, pool->user,
+             pool->slots.idle + pool->slots.leased + pool->slots.opening + pool->slots.closing,
+             (long long)commons->config->settings.budget);
+    if (pool->failure)
+        refuse_statement(client, SQLSTATE_CONNECTION_FAILURE, pool->failure, message, NULL);
+    else
+        refuse_statement(client, SQLSTATE_TOO_MANY_CONNECTIONS, message, detail,
+                         "Raise query_wait_timeout, budget or default_pool_size, or shorten the transactions of others.");
+}
+
+void relay_cancel_requested(struct commons *commons, uint32_t pid, const uint8_t *key, size_t key_size)
+{
+    struct cancel_key *found = NULL;
+    if (key_size == 4) {
+        uint32_t secret = (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
+        found = cancel_keys_find(commons->cancel_keys, pid, secret);
+    }
+    struct client *client = found ? (struct client *)((char *)found - offsetof(struct client, cancel_key)) : NULL;
+    if (client && client->server) {
+        cancel_send(client->server, lease_cancel_arrived);
+    } else if (client && client->state == CLIENT_WAITING) {
+        refuse_statement(client, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request",
+                         "It was waiting for a server connection.", NULL);
+    } else {
+        commons->stats.cancels_ignored++;
+    }
+}
+
+void relay_check_paused(struct client *client)
+{
+    if (client->state < CLIENT_CLOSING && !stream_is_reading(&client->stream) && stream_peer_is_gone(&client->stream))
+        client_close(client, "client closed the connection");
+}
+
+void relay_shut_down(struct client *client, bool at_once)
+{
+    bool is_busy = client->state == CLIENT_WAITING || client->state == CLIENT_WELCOMING || client->state == CLIENT_LEASING;
+    if (client->state == CLIENT_LEASING && exchange_is_idle(&client->server->exchange) && client->message_left == 0) is_busy = false;
+    if (is_busy && !at_once) return;
+    /* In the middle of a row our words would be taken for a part of it. */
+    if (client->server && client->server->message_left > 0)
+        client_finish(client, shutdown_message);
+    else
+        client_goodbye(client, SQLSTATE_ADMIN_SHUTDOWN, shutdown_message, NULL, NULL);
+}

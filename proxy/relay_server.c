@@ -1,0 +1,257 @@
+/*
+ * The relay: server messages to clients. The other direction is relay.c.
+ *
+ * Invariants: each message is given to the exchange before any byte of it is sent; what belongs to a message of ours never reaches a client; a small message that
+ * says something to us is looked at only when it is whole.
+ */
+#include "proxy/relay.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/frame.h"
+#include "proxy/log.h"
+
+enum { PARTS_MAX = 16 };
+
+/* The pieces of the scratch buffer that go to the client, in as few writes as possible. */
+struct pieces {
+    struct client *client; /* NULL: nobody */
+    struct iovec parts[PARTS_MAX];
+    int count;
+    bool is_taken; /* the client's socket took everything so far */
+};
+
+static void flush(struct pieces *pieces)
+{
+    if (pieces->count == 0) return;
+    struct client *client = pieces->client;
+    for (int i = 0; i < pieces->count; i++) client->host->commons->stats.sent_bytes += pieces->parts[i].iov_len;
+    if (!stream_write_parts(&client->stream, pieces->parts, pieces->count)) pieces->is_taken = false;
+    pieces->count = 0;
+}
+
+static void add_piece(struct pieces *pieces, const uint8_t *data, size_t size)
+{
+    if (!pieces->client || size == 0) return;
+    struct iovec *last = pieces->count > 0 ? &pieces->parts[pieces->count - 1] : NULL;
+    if (last && (const uint8_t *)last->iov_base + last->iov_len == data) {
+        last->iov_len += size;
+        return;
+    }
+    if (pieces->count == PARTS_MAX) flush(pieces);
+    pieces->parts[pieces->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+}
+
+/* Messages that say something to us, too. They are looked at as a whole, unless they are larger than any sensible one. */
+static bool is_for_us_too(uint8_t type)
+{
+    return type == BACKEND_READY_FOR_QUERY || type == BACKEND_PARAMETER_STATUS || type == BACKEND_ERROR;
+}
+
+static void look_at_parameter(struct server *server, const uint8_t *body, size_t size, bool is_ours)
+{
+    const char *name, *value;
+    if (backend_parse_parameter_status(body, size, &name, &value) != CODEC_OK) return;
+    enum parameter parameter = parameter_find(name);
+    if (parameter != PARAMETER_COUNT) parameters_set(&server->parameters, parameter, value);
+    if (server->state == SERVER_IDLE) {
+        if (parameter != PARAMETER_COUNT && !session_state_get(server->settings, name))
+            pool_default_changed(server->pool, parameter, value);
+    } else if (!is_ours) {
+        lease_parameter_changed(server, name, value);
+    }
+}
+
+static bool is_fatal(const struct backend_error *error)
+{
+    return error->severity && (strcmp(error->severity, "FATAL") == 0 || strcmp(error->severity, "PANIC") == 0);
+}
+
+static void log_server_error(const struct server *server, const struct backend_error *error)
+{
+    struct log_line line;
+    server_log_begin(server, &line, LOG_LEVEL_WARNING, "server_error");
+    if (server->client) log_number(&line, "client", (int64_t)server->client->id);
+    log_text(&line, "severity", error->severity);
+    log_text(&line, "sqlstate", error->sqlstate);
+    if (is_fatal(error)) log_text(&line, "message", error->message); /* of others the message may hold values */
+    log_end(&line);
+}
+
+/* The server may be closed, and its client gone, afterwards. */
+static void look_at_error(struct server *server, const uint8_t *body, size_t size, bool is_ours)
+{
+    struct backend_error error;
+    if (backend_parse_error(body, size, &error) != CODEC_OK) return;
+    if (is_fatal(&error)) {
+        server->has_said_goodbye = true;
+        log_server_error(server, &error);
+    }
+    if (!is_ours) return;
+    struct client *client = server->client;
+    if (server->state == SERVER_CLEANING) {
+        if (server->has_sent_reset) {
+            log_server_error(server, &error);
+            server->is_retired = true;
+        }
+        return;
+    }
+    log_server_error(server, &error);
+    if (!client) return;
+    if (client->state == CLIENT_WELCOMING) {
+        admission_error(client, &error);
+        return;
+    }
+    /* The settings of its session could not be made again, and its statement may run without them. */
+    client_goodbye(client, error.sqlstate ? error.sqlstate : SQLSTATE_INTERNAL_ERROR, error.message ? error.message : "unknown error",
+                   "The settings of this session could not be carried over to another server connection.", NULL);
+    pool_close_server(server, "the settings of its client could not be made");
+}
+
+static void distrust(struct server *server, const char *what)
+{
+    struct client *client = server->client;
+    struct log_line line;
+    server_log_begin(server, &line, LOG_LEVEL_ERROR, "server_protocol_violation");
+    log_text(&line, "what", what);
+    log_end(&line);
+    pool_close_server(server, what);
+    if (client)
+        client_goodbye(client, SQLSTATE_PROTOCOL_VIOLATION, "the server connection is out of step and was closed", what,
+                       "Please report this.");
+}
+
+/* What was left of a message that is longer than the last read. */
+static size_t go_on_with_message(struct server *server, struct pieces *pieces, const uint8_t *data, size_t size)
+{
+    size_t taken = server->message_left < size ? server->message_left : size;
+    server->message_left -= (uint32_t)taken;
+    if (!server->message_is_swallowed) add_piece(pieces, data, taken);
+    return taken;
+}
+
+/* One message at `data`, at least its header. Returns the bytes dealt with; 0: it must be whole first, or the server is used no more. */
+static size_t message(struct server *server, struct pieces *pieces, const uint8_t *data, size_t size)
+{
+    struct frame frame;
+    if (frame_parse_header(data, size, &frame) != CODEC_OK) {
+        distrust(server, "a message of impossible length came from the server");
+        return 0;
+    }
+    size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size;
+    bool is_whole = total <= size;
+    if (!is_whole && is_for_us_too(frame.type) && total <= COMMONS_WHOLE_MESSAGE_MAX) return 0;
+    const uint8_t *body = data + FRAME_HEADER_SIZE;
+    char status = 0;
+    if (frame.type == BACKEND_READY_FOR_QUERY && backend_parse_ready_for_query(body, is_whole ? frame.body_size : 0, &status) != CODEC_OK) {
+        distrust(server, "a malformed ReadyForQuery came from the server");
+        return 0;
+    }
+    bool is_ours = exchange_front_is_ours(&server->exchange);
+    bool is_swallowed;
+    switch (exchange_received(&server->exchange, frame.type, status)) {
+    case EXCHANGE_FORWARD: is_swallowed = false; break;
+    case EXCHANGE_SWALLOW: is_swallowed = true; break;
+    case EXCHANGE_ASYNC: is_swallowed = is_ours && frame.type != BACKEND_NOTIFICATION; break;
+    case EXCHANGE_UNEXPECTED:
+    default: distrust(server, "the server sent a message that nothing had asked for"); return 0;
+    }
+    if (is_whole && frame.type == BACKEND_PARAMETER_STATUS) look_at_parameter(server, body, frame.body_size, is_ours);
+    if (is_whole && frame.type == BACKEND_ERROR) look_at_error(server, body, frame.body_size, is_ours);
+    size_t taken = is_whole ? total : size;
+    server->message_left = (uint32_t)(total - taken);
+    server->message_is_swallowed = is_swallowed;
+    if (!is_swallowed) add_piece(pieces, data, taken);
+    return taken;
+}
+
+static bool leaves_a_transaction_open(const struct client *client)
+{
+    const struct exchange *exchange = &client->server->exchange;
+    return client->pool->mode == POOL_MODE_STATEMENT && exchange_is_settled(exchange) && exchange->status != 'I';
+}
+
+/* It may have been stopped, and have kept what it had sent already. */
+static void go_on_reading(struct client *client)
+{
+    if (client->state != CLIENT_READY || stream_has_unsent(&client->stream)) return;
+    stream_resume_reading(&client->stream);
+    relay_client_resume(client);
+}
+
+/* The messages are dealt with: what follows for the lease. */
+static void after_messages(struct server *server)
+{
+    struct client *client = server->client;
+    if (server->state == SERVER_IDLE && server->has_said_goodbye) {
+        pool_close_server(server, "the server ended the connection");
+    } else if (server->state == SERVER_CLEANING) {
+        lease_clean(server);
+    } else if (client) {
+        if (exchange_is_doubtful(&server->exchange)) server_query(server, "");
+        if (leaves_a_transaction_open(client)) {
+            client_goodbye(client, SQLSTATE_FEATURE_NOT_SUPPORTED, "transaction blocks not allowed in statement pooling mode", NULL,
+                           "Use pool_mode = transaction for this database or user.");
+        } else if (lease_may_end(client)) {
+            if (client->state == CLIENT_WELCOMING)
+                admission_settled(client);
+            else
+                relay_transaction_ended(client);
+            go_on_reading(client);
+        } else if (!stream_is_reading(&client->stream) && !stream_has_unsent(&server->stream) && !exchange_is_full(&server->exchange)) {
+            stream_resume_reading(&client->stream);
+            relay_client_resume(client);
+        }
+    }
+}
+
+void relay_server_readable(struct server *server)
+{
+    uint8_t *data;
+    size_t size;
+    if (!server_receive(server, &data, &size)) return;
+    struct client *client = server->client;
+    struct pieces pieces = {.client = client && client->state == CLIENT_LEASING ? client : NULL, .is_taken = true};
+    size_t position = server->message_left > 0 ? go_on_with_message(server, &pieces, data, size) : 0;
+    while (size - position >= FRAME_HEADER_SIZE) {
+        size_t used = message(server, &pieces, data + position, size - position);
+        if (server->state >= SERVER_CLOSING) return;
+        if (server->client != client) { /* it has left in there */
+            client = NULL;
+            pieces = (struct pieces){.is_taken = true};
+        }
+        if (used == 0) break;
+        position += used;
+    }
+    flush(&pieces);
+    if (!pieces.is_taken) stream_pause_reading(&server->stream);
+    server_keep(server, data + position, size - position);
+    after_messages(server);
+}
+
+void relay_server_drained(struct server *server)
+{
+    struct client *client = server->client;
+    if (!client || client->state != CLIENT_LEASING || exchange_is_full(&server->exchange)) return;
+    stream_resume_reading(&client->stream);
+    relay_client_resume(client);
+}
+
+void relay_server_lost(struct server *server, const char *why)
+{
+    struct client *client = server->client;
+    bool is_in_message = server->message_left > 0 && !server->message_is_swallowed;
+    bool has_said_goodbye = server->has_said_goodbye;
+    if (client) {
+        client->server = NULL;
+        server->client = NULL;
+    }
+    pool_lose_server(server, why);
+    if (!client) return;
+    if (is_in_message || (has_said_goodbye && client->state == CLIENT_LEASING))
+        client_finish(client, why);
+    else
+        client_goodbye(client, SQLSTATE_CONNECTION_FAILURE, "server closed the connection unexpectedly", why, NULL);
+}

@@ -1,0 +1,403 @@
+/*
+ * The worker: wires the floors together, and does once a turn of the loop what must not happen inside a callback: the turnstile's orders, freeing what was closed,
+ * setting the timer. Signals: HUP reloads, TERM ends with the transactions, INT (or a second TERM) at once, USR1 opens the log again.
+ */
+#include "proxy/worker.h"
+
+#include <openssl/rand.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/client_auth.h"
+#include "proxy/clock.h"
+#include "proxy/log.h"
+#include "proxy/memory.h"
+#include "proxy/relay.h"
+
+enum { CANCEL_THREADS = 8, PASSWORD_THREADS = 1, SERVERS_GOODBYE_US = 3000000 };
+
+struct worker {
+    struct commons commons;
+    struct pools pools;
+    struct client_host client_host;
+    struct listeners *listeners;
+    ev_prepare before_waiting;
+    ev_check after_waiting;
+    ev_timer deadlines_timer, housekeeping_timer, shutdown_timer;
+    ev_signal signals[4];
+    int64_t timer_due_us; /* what deadlines_timer is set for */
+    int64_t stats_due_us;
+    bool is_ending_at_once;
+};
+
+static struct worker *worker_of_host(const struct client_host *host)
+{
+    return (struct worker *)((uintptr_t)host - offsetof(struct worker, client_host));
+}
+
+/* ---- callbacks that need the pools ---- */
+
+static void on_authenticated(struct client *client)
+{
+    admission_begin(&worker_of_host(client->host)->pools, client);
+}
+
+static void on_accepted(int fd, const struct listener_peer *peer, void *context)
+{
+    struct worker *worker = context;
+    client_new(&worker->client_host, fd, peer);
+}
+
+static const struct pools_host pools_host = {
+    .granted = relay_granted, .refused = relay_refused, .forget_welcomes = admission_forget_welcomes};
+
+/* ---- time ---- */
+
+/* Each kind of timeout: its list, and whose it is. */
+static const struct {
+    size_t list;
+    void (*is_due)(struct deadline *deadline);
+} timeouts[] = {{offsetof(struct commons, login_deadlines), client_login_timed_out},
+                {offsetof(struct commons, wait_deadlines), relay_wait_timed_out},
+                {offsetof(struct commons, cleaning_deadlines), lease_cleaning_timed_out},
+                {offsetof(struct commons, server_closing_deadlines), server_closing_timed_out},
+                {offsetof(struct commons, client_closing_deadlines), client_closing_timed_out}};
+enum { TIMEOUTS = sizeof timeouts / sizeof timeouts[0] };
+
+static struct deadline_list *timeout_list(struct worker *worker, unsigned i)
+{
+    return (struct deadline_list *)((char *)&worker->commons + timeouts[i].list);
+}
+
+static void on_deadlines(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop, (void)events;
+    struct worker *worker = timer->data;
+    worker->timer_due_us = INT64_MAX;
+    for (unsigned i = 0; i < TIMEOUTS; i++)
+        for (struct deadline *due; (due = deadline_pop_due(timeout_list(worker, i), worker->commons.now_us));) timeouts[i].is_due(due);
+}
+
+static void set_timer(struct worker *worker)
+{
+    struct commons *commons = &worker->commons;
+    int64_t due_us = turnstile_next_time(commons->turnstile, commons->now_us);
+    for (unsigned i = 0; i < TIMEOUTS; i++) {
+        const struct deadline *first = deadline_first(timeout_list(worker, i));
+        if (first && first->due_us < due_us) due_us = first->due_us;
+    }
+    if (due_us == worker->timer_due_us) return;
+    worker->timer_due_us = due_us;
+    ev_timer_stop(commons->loop, &worker->deadlines_timer);
+    if (due_us == INT64_MAX) return;
+    double after = (double)(due_us - commons->now_us) / 1e6;
+    ev_timer_set(&worker->deadlines_timer, after > 0 ? after : 0., 0.);
+    ev_timer_start(commons->loop, &worker->deadlines_timer);
+}
+
+static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)loop, (void)events;
+    struct worker *worker = timer->data;
+    struct commons *commons = &worker->commons;
+    for (struct client *client = commons->clients, *next; client; client = next) {
+        next = client->next;
+        relay_check_paused(client);
+    }
+    pools_housekeeping(&worker->pools);
+    const struct settings *settings = &commons->config->settings;
+    if (commons->now_us < worker->stats_due_us) return;
+    worker->stats_due_us = commons->now_us + settings->stats_period_us;
+    if (settings->log_stats) stats_log(&commons->stats);
+}
+
+/* ---- once a turn ---- */
+
+static void reap(struct commons *commons)
+{
+    struct client *clients = commons->closed_clients;
+    commons->closed_clients = NULL;
+    while (clients) {
+        struct client *client = clients;
+        clients = client->next_closed;
+        if (client_reap(&client)) continue;
+        client->next_closed = commons->closed_clients;
+        commons->closed_clients = client;
+    }
+    struct server *servers = commons->closed_servers;
+    commons->closed_servers = NULL;
+    while (servers) {
+        struct server *server = servers;
+        servers = server->next_closed;
+        if (server_reap(&server)) continue;
+        server->next_closed = commons->closed_servers;
+        commons->closed_servers = server;
+    }
+}
+
+static void end_when_empty(struct worker *worker)
+{
+    struct commons *commons = &worker->commons;
+    if (!commons->is_shutting_down || commons->clients) return;
+    if (!commons->is_closing_servers) {
+        commons->is_closing_servers = true;
+        pools_close_servers(&worker->pools, "pgturnstile is shutting down");
+        ev_timer_stop(commons->loop, &worker->shutdown_timer);
+        ev_timer_set(&worker->shutdown_timer, SERVERS_GOODBYE_US / 1e6, 0.);
+        ev_timer_start(commons->loop, &worker->shutdown_timer);
+    }
+    if (pools_are_empty(&worker->pools)) ev_break(commons->loop, EVBREAK_ALL);
+}
+
+static void on_before_waiting(struct ev_loop *loop, ev_prepare *watcher, int events)
+{
+    (void)loop, (void)events;
+    struct worker *worker = watcher->data;
+    struct commons *commons = &worker->commons;
+    if (!commons->is_closing_servers) pools_run_orders(&worker->pools);
+    if (commons->closed_clients || commons->closed_servers) reap(commons);
+    end_when_empty(worker);
+    set_timer(worker);
+}
+
+static void on_after_waiting(struct ev_loop *loop, ev_check *watcher, int events)
+{
+    (void)loop, (void)events;
+    struct worker *worker = watcher->data;
+    worker->commons.now_us = clock_now_us();
+}
+
+/* ---- signals ---- */
+
+static void shut_down_clients(struct worker *worker, bool at_once)
+{
+    for (struct client *client = worker->commons.clients, *next; client; client = next) {
+        next = client->next;
+        relay_shut_down(client, at_once);
+    }
+}
+
+static void log_shutdown(const char *how)
+{
+    struct log_line line;
+    log_begin(&line, LOG_LEVEL_INFO, "shutdown");
+    log_text(&line, "how", how);
+    log_end(&line);
+}
+
+static void end_at_once(struct worker *worker)
+{
+    if (worker->is_ending_at_once) {
+        ev_break(worker->commons.loop, EVBREAK_ALL);
+        return;
+    }
+    worker->is_ending_at_once = true;
+    log_shutdown("at once");
+    worker->commons.is_shutting_down = true;
+    listeners_close(&worker->listeners);
+    shut_down_clients(worker, true);
+    ev_timer_stop(worker->commons.loop, &worker->shutdown_timer);
+    ev_timer_set(&worker->shutdown_timer, SERVERS_GOODBYE_US / 1e6, 0.);
+    ev_timer_start(worker->commons.loop, &worker->shutdown_timer);
+}
+
+static void end_with_transactions(struct worker *worker)
+{
+    if (worker->commons.is_shutting_down) {
+        end_at_once(worker);
+        return;
+    }
+    log_shutdown("with the transactions");
+    worker->commons.is_shutting_down = true;
+    listeners_close(&worker->listeners);
+    shut_down_clients(worker, false);
+    int64_t timeout_us = worker->commons.config->settings.shutdown_timeout_us;
+    if (timeout_us == 0) return;
+    ev_timer_set(&worker->shutdown_timer, (double)timeout_us / 1e6, 0.);
+    ev_timer_start(worker->commons.loop, &worker->shutdown_timer);
+}
+
+static void on_shutdown_timeout(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)events;
+    struct worker *worker = timer->data;
+    if (worker->commons.is_closing_servers || worker->is_ending_at_once)
+        ev_break(loop, EVBREAK_ALL);
+    else
+        end_at_once(worker);
+}
+
+static void log_problems(const struct config_problems *problems)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct config_problem *problem = &problems->items[i];
+        struct log_line line;
+        log_begin(&line, problem->is_warning ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, "config_problem");
+        log_text(&line, "file", problem->file);
+        log_number(&line, "line", problem->line);
+        log_text(&line, "problem", problem->text);
+        log_end(&line);
+    }
+}
+
+static void log_fixed(const char *name, void *context)
+{
+    (void)context;
+    struct log_line line;
+    log_begin(&line, LOG_LEVEL_WARNING, "config_needs_restart");
+    log_text(&line, "setting", name);
+    log_end(&line);
+}
+
+static void reload(struct worker *worker)
+{
+    struct commons *commons = &worker->commons;
+    struct config_problems problems = {0};
+    struct config *config = config_load(commons->config->path, &problems);
+    log_problems(&problems);
+    config_problems_fini(&problems);
+    struct log_line line;
+    log_begin(&line, config ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, config ? "config_reloaded" : "config_refused");
+    if (!config) log_text(&line, "hint", "the configuration in force stays");
+    log_end(&line);
+    if (!config) return;
+    config_compare_fixed(commons->config, config, log_fixed, NULL);
+    userlist_inherit(config->userlist, commons->config->userlist);
+    config_unref(&commons->config);
+    commons->config = config;
+    log_set_level(config->settings.verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    pools_reload(&worker->pools);
+}
+
+static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
+{
+    (void)loop, (void)events;
+    struct worker *worker = watcher->data;
+    switch (watcher->signum) {
+    case SIGHUP:
+        log_reopen();
+        reload(worker);
+        break;
+    case SIGTERM: end_with_transactions(worker); break;
+    case SIGINT: end_at_once(worker); break;
+    case SIGUSR1: log_reopen(); break;
+    default: break;
+    }
+}
+
+static void watch_signals(struct worker *worker)
+{
+    static const int numbers[] = {SIGHUP, SIGTERM, SIGINT, SIGUSR1};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        ev_signal_init(&worker->signals[i], on_signal, numbers[i]);
+        worker->signals[i].data = worker;
+        ev_signal_start(worker->commons.loop, &worker->signals[i]);
+    }
+}
+
+/* ---- beginning and end ---- */
+
+static void make_commons(struct worker *worker, struct config *config)
+{
+    struct commons *commons = &worker->commons;
+    commons->loop = ev_default_loop(EVFLAG_NOENV);
+    if (!commons->loop) abort(); /* no epoll, no descriptors: nothing could work */
+    commons->config = config;
+    commons->now_us = clock_now_us();
+    commons->scratch = memory_alloc(COMMONS_SCRATCH_SIZE);
+    commons->turnstile = turnstile_new((uint32_t)config->settings.budget, (uint32_t)config->settings.max_server_logins);
+    commons->cancel_keys = cancel_keys_new();
+    commons->states = session_states_new();
+    commons->logins = offload_new(commons->loop, (unsigned)config->settings.max_server_logins);
+    commons->cancels = offload_new(commons->loop, CANCEL_THREADS);
+    commons->passwords = offload_new(commons->loop, PASSWORD_THREADS);
+    RAND_bytes(commons->mock_key, sizeof commons->mock_key);
+    for (unsigned i = 0; i < TIMEOUTS; i++) deadline_list_init(timeout_list(worker, i));
+}
+
+static void free_commons(struct commons *commons)
+{
+    offload_free(&commons->logins);
+    offload_free(&commons->cancels);
+    offload_free(&commons->passwords);
+    session_states_free(&commons->states);
+    cancel_keys_free(&commons->cancel_keys);
+    turnstile_free(&commons->turnstile);
+    free(commons->scratch);
+    config_unref(&commons->config);
+    ev_loop_destroy(commons->loop);
+}
+
+static void make_timers(struct worker *worker)
+{
+    struct ev_loop *loop = worker->commons.loop;
+    ev_timer_init(&worker->deadlines_timer, on_deadlines, 0., 0.);
+    ev_timer_init(&worker->shutdown_timer, on_shutdown_timeout, 0., 0.);
+    ev_timer_init(&worker->housekeeping_timer, on_housekeeping, 1., 1.);
+    ev_prepare_init(&worker->before_waiting, on_before_waiting);
+    ev_check_init(&worker->after_waiting, on_after_waiting);
+    ev_set_priority(&worker->after_waiting, EV_MAXPRI); /* the time is right before anybody asks for it */
+    worker->deadlines_timer.data = worker->shutdown_timer.data = worker->housekeeping_timer.data = worker;
+    worker->before_waiting.data = worker->after_waiting.data = worker;
+    worker->timer_due_us = INT64_MAX;
+    worker->stats_due_us = worker->commons.now_us + worker->commons.config->settings.stats_period_us;
+    ev_timer_start(loop, &worker->housekeeping_timer);
+    ev_prepare_start(loop, &worker->before_waiting);
+    ev_check_start(loop, &worker->after_waiting);
+}
+
+struct worker *worker_new(struct config *config, struct error *error)
+{
+    struct worker *worker = memory_zalloc(sizeof *worker);
+    make_commons(worker, config);
+    struct commons *commons = &worker->commons;
+    worker->client_host = (struct client_host){.commons = commons,
+                                               .login_input = client_auth_input,
+                                               .forget_login = client_auth_free,
+                                               .authenticated = on_authenticated,
+                                               .cancel_requested = relay_cancel_requested,
+                                               .readable = relay_client_readable,
+                                               .resume = relay_client_resume,
+                                               .drained = relay_client_drained,
+                                               .leaving = relay_client_leaving};
+    pools_init(&worker->pools, commons, &pools_host);
+    worker->pools.server_host.readable = relay_server_readable;
+    worker->pools.server_host.drained = relay_server_drained;
+    worker->pools.server_host.lost = relay_server_lost;
+    const struct settings *settings = &config->settings;
+    struct listener_options options = {.addresses = settings->listen_addr,
+                                       .port = (int)settings->listen_port,
+                                       .backlog = (int)settings->listen_backlog,
+                                       .unix_directory = settings->unix_socket_dir,
+                                       .unix_mode = (unsigned)settings->unix_socket_mode};
+    worker->listeners = listeners_open(commons->loop, &options, on_accepted, worker, error);
+    if (!worker->listeners) {
+        free_commons(commons);
+        free(worker);
+        return NULL;
+    }
+    make_timers(worker);
+    watch_signals(worker);
+    return worker;
+}
+
+void worker_run(struct worker *worker)
+{
+    ev_run(worker->commons.loop, 0);
+}
+
+bool worker_free(struct worker **worker_pointer)
+{
+    struct worker *worker = *worker_pointer;
+    struct commons *commons = &worker->commons;
+    reap(commons);
+    if (commons->clients || commons->closed_clients || commons->closed_servers || !pools_are_empty(&worker->pools) ||
+        offload_pending(commons->logins) || offload_pending(commons->cancels) || offload_pending(commons->passwords))
+        return false;
+    *worker_pointer = NULL;
+    pools_free_all(&worker->pools);
+    free_commons(commons);
+    free(worker);
+    return true;
+}
