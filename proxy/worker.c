@@ -263,7 +263,8 @@ static void reload(struct worker *worker)
     log_end(&line);
     if (!config) return;
     config_compare_fixed(commons->config, config, log_fixed, NULL);
-    userlist_inherit(config->userlist, commons->config->userlist);
+    if (config->settings.scram_iterations == commons->config->settings.scram_iterations)
+        userlist_inherit(config->userlist, commons->config->userlist);
     config_unref(&commons->config);
     commons->config = config;
     log_set_level(config->settings.verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
