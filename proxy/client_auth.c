@@ -206,7 +206,13 @@ static void sasl_final(struct client *client, const uint8_t *body, size_t size)
     } else if (!is_right || !login->user) {
         refuse(client, login->user ? "wrong password" : "unknown user");
     } else {
-        ask(client, BACKEND_AUTH_SASL_FINAL, server_final, strlen(server_final));
+        /* The welcome, or the refusal, follows: one write for both. */
+        uint8_t buffer[ANSWER_MAX];
+        struct bytes_writer writer;
+        bytes_writer_init(&writer, buffer, sizeof buffer);
+        backend_write_authentication(&writer, BACKEND_AUTH_SASL_FINAL, server_final, strlen(server_final));
+        assert(!writer.has_failed);
+        stream_withhold(&client->stream, buffer, writer.size);
         succeed(client);
     }
 }

@@ -23,12 +23,14 @@ enum kind {
     DESCRIBE_PORTAL,
     EXECUTE,
     CLOSE,
+    LOCAL_PARSE, /* answered here */
+    LOCAL_CLOSE,
     QUERY,
     SYNC,
     CALL
 };
 
-enum { KIND_MASK = 0x0f, IS_OURS = 0x40, IN_DOUBT = 0x80, FIRST_CAPACITY = 64 };
+enum { KIND_MASK = 0x0f, IS_INJECTED = 0x20, IS_OURS = 0x40, IN_DOUBT = 0x80, FIRST_CAPACITY = 64 };
 
 /* What a reply means to the entry in front. */
 enum fit { DOES_NOT_FIT, CONTINUES, ENDS };
@@ -63,7 +65,9 @@ static void grow(struct exchange *exchange)
 static void push(struct exchange *exchange, enum exchange_owner owner, enum kind kind)
 {
     if (exchange->count == exchange->capacity) grow(exchange);
-    uint8_t entry = (uint8_t)(kind | (owner == EXCHANGE_OURS ? IS_OURS : 0));
+    uint8_t entry = (uint8_t)kind;
+    if (owner == EXCHANGE_OURS) entry |= IS_OURS;
+    if (owner == EXCHANGE_INJECTED) entry |= IS_OURS | IS_INJECTED;
     if (exchange->is_maybe_skipping) {
         entry |= IN_DOUBT;
         exchange->doubtful++;
@@ -71,17 +75,24 @@ static void push(struct exchange *exchange, enum exchange_owner owner, enum kind
     *entry_at(exchange, exchange->count++) = entry;
 }
 
-static void pop(struct exchange *exchange)
+static bool is_reported(enum kind kind)
+{
+    return kind == PARSE || kind == CLOSE || kind == LOCAL_PARSE || kind == LOCAL_CLOSE;
+}
+
+static void pop(struct exchange *exchange, enum exchange_outcome outcome)
 {
     assert(exchange->count > 0);
-    if (exchange->entries[exchange->first] & IN_DOUBT) exchange->doubtful--;
+    uint8_t entry = exchange->entries[exchange->first];
+    if (entry & IN_DOUBT) exchange->doubtful--;
     exchange->first = (exchange->first + 1) & (exchange->capacity - 1);
     exchange->count--;
+    if (exchange->ended && is_reported(entry & KIND_MASK)) exchange->ended(exchange->ended_context, outcome);
 }
 
 static void trim(struct exchange *exchange)
 {
-    while (exchange->count > 0 && (exchange->entries[exchange->first] & KIND_MASK) <= COPY_END) pop(exchange);
+    while (exchange->count > 0 && (exchange->entries[exchange->first] & KIND_MASK) <= COPY_END) pop(exchange, EXCHANGE_DONE);
 }
 
 static void withdraw(struct exchange *exchange, uint8_t *entry)
@@ -100,7 +111,7 @@ static void doubt(struct exchange *exchange, uint8_t *entry)
 
 static bool is_extended(enum kind kind)
 {
-    return kind >= PARSE && kind <= CLOSE;
+    return kind >= PARSE && kind <= LOCAL_CLOSE;
 }
 
 static enum kind kind_of_message(uint8_t type, char target_kind)
@@ -120,23 +131,42 @@ static enum kind kind_of_message(uint8_t type, char target_kind)
     }
 }
 
-void exchange_sent(struct exchange *exchange, enum exchange_owner owner, uint8_t type, char target_kind)
+bool exchange_sent(struct exchange *exchange, enum exchange_owner owner, uint8_t type, char target_kind)
 {
     enum kind kind = kind_of_message(type, target_kind);
-    if (kind == NOTHING) return;
+    if (kind == NOTHING) return !exchange->is_skipping;
     if (kind == SYNC) {
         exchange->is_skipping = false;
         exchange->is_maybe_skipping = false;
         exchange->needs_sync = false;
     } else if (exchange->is_skipping) {
-        return;
+        return false;
     } else if (kind == COPY_END) {
         if (exchange->is_copy_in) exchange->has_copy_end = true;
-        if (exchange->count == 0) return;
+        if (exchange->count == 0) return true;
     } else {
         exchange->needs_sync = is_extended(kind) || exchange->is_maybe_skipping;
     }
     push(exchange, owner, kind);
+    return true;
+}
+
+bool exchange_answer_here(struct exchange *exchange, uint8_t type)
+{
+    if (exchange->is_skipping) return false;
+    exchange->needs_sync = true;
+    push(exchange, EXCHANGE_CLIENT, type == FRONTEND_PARSE ? LOCAL_PARSE : LOCAL_CLOSE);
+    return true;
+}
+
+uint8_t exchange_local_reply(struct exchange *exchange)
+{
+    if (exchange->count == 0) return 0;
+    enum kind kind = exchange->entries[exchange->first] & KIND_MASK;
+    if (kind != LOCAL_PARSE && kind != LOCAL_CLOSE) return 0;
+    pop(exchange, EXCHANGE_DONE);
+    trim(exchange);
+    return kind == LOCAL_PARSE ? BACKEND_PARSE_COMPLETE : BACKEND_CLOSE_COMPLETE;
 }
 
 static enum fit fit(enum kind kind, uint8_t type)
@@ -202,7 +232,7 @@ static bool doubt_to_sync(struct exchange *exchange, uint32_t from, bool includi
 {
     for (uint32_t i = from; i < exchange->count; i++) {
         uint8_t *entry = entry_at(exchange, i);
-        bool is_certain_sync = *entry == SYNC || *entry == (SYNC | IS_OURS);
+        bool is_certain_sync = (*entry & KIND_MASK) == SYNC && !(*entry & IN_DOUBT);
         if (!is_certain_sync || including_sync) doubt(exchange, entry);
         if (is_certain_sync) return true;
     }
@@ -212,7 +242,9 @@ static bool doubt_to_sync(struct exchange *exchange, uint32_t from, bool includi
 /* An error in the extended protocol: the server reads on to the next Sync without answering. */
 static void skip_to_sync(struct exchange *exchange)
 {
-    while (exchange->count > 0 && (exchange->entries[exchange->first] & KIND_MASK) != SYNC) pop(exchange);
+    for (enum exchange_outcome outcome = EXCHANGE_FAILED;
+         exchange->count > 0 && (exchange->entries[exchange->first] & KIND_MASK) != SYNC; outcome = EXCHANGE_SKIPPED)
+        pop(exchange, outcome);
     if (exchange->count == 0) {
         exchange->is_skipping = true;
         exchange->needs_sync = true;
@@ -231,7 +263,7 @@ static enum exchange_reply received_error(struct exchange *exchange)
     if (exchange->is_copy_in) copy_in_failed(exchange);
     exchange->is_copy_in = exchange->has_copy_end = exchange->is_copy_out = false;
     if (is_extended(front & KIND_MASK)) skip_to_sync(exchange);
-    return front & IS_OURS ? EXCHANGE_SWALLOW : EXCHANGE_FORWARD;
+    return (front & IS_OURS) && !(front & IS_INJECTED) ? EXCHANGE_SWALLOW : EXCHANGE_FORWARD;
 }
 
 static void all_is_certain(struct exchange *exchange)
@@ -243,7 +275,7 @@ static void all_is_certain(struct exchange *exchange)
 
 static void end_front(struct exchange *exchange, uint8_t type, uint8_t front)
 {
-    pop(exchange);
+    pop(exchange, EXCHANGE_DONE);
     if (front & IN_DOUBT) {
         /* Was this ReadyForQuery for the doubtful Sync, or for the next one? Any other reply tells. */
         if (type == BACKEND_READY_FOR_QUERY)
@@ -269,7 +301,7 @@ enum exchange_reply exchange_received(struct exchange *exchange, uint8_t type, c
         front = exchange->entries[exchange->first];
         how = fit(front & KIND_MASK, type);
         if (how != DOES_NOT_FIT || !(front & IN_DOUBT)) break;
-        pop(exchange);
+        pop(exchange, EXCHANGE_SKIPPED);
         trim(exchange);
     }
     if (how == DOES_NOT_FIT) return EXCHANGE_UNEXPECTED;

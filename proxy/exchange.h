@@ -15,7 +15,18 @@
  *     cannot be known when the COPY fails: such entries become doubtful. A reply that does not fit a doubtful entry drops it; when only doubtful
  *     entries are left, exchange_is_doubtful() asks the caller to send a probe (an empty Query of its own), whose EmptyQueryResponse settles it.
  */
-enum exchange_owner { EXCHANGE_CLIENT, EXCHANGE_OURS }; /* who gets the reply: the client, or nobody (swallowed) */
+enum exchange_owner {
+    EXCHANGE_CLIENT,  /* the reply is the client's */
+    EXCHANGE_OURS,    /* swallowed */
+    EXCHANGE_INJECTED /* put in front of a message of the client's that needs it: swallowed, but an error is the client's to see */
+};
+
+/* What became of a Parse or Close, told in the order in which they were sent. */
+enum exchange_outcome {
+    EXCHANGE_DONE,
+    EXCHANGE_FAILED, /* it was the one that the server refused */
+    EXCHANGE_SKIPPED /* the server never looked at it, because of an error before */
+};
 
 enum exchange_reply {
     EXCHANGE_FORWARD,   /* for the client */
@@ -27,6 +38,9 @@ enum exchange_reply {
 enum { EXCHANGE_ENTRIES_MAX = 1 << 18 }; /* exchange_is_full(): stop reading the client until replies come */
 
 struct exchange {
+    /* Called for each Parse and Close, also those answered here, once their outcome is known. NULL: nobody asks. */
+    void (*ended)(void *context, enum exchange_outcome outcome);
+    void *ended_context;
     uint8_t *entries; /* ring, capacity a power of two; NULL until the first entry */
     uint32_t capacity, first, count;
     uint32_t doubtful;      /* how many entries are in doubt */
@@ -41,8 +55,18 @@ struct exchange {
 
 void exchange_init(struct exchange *exchange);
 void exchange_fini(struct exchange *exchange);
-/* A message of this frontend type was sent to the server. Types without a reply (Flush, CopyData, Terminate) may be given too. */
-void exchange_sent(struct exchange *exchange, enum exchange_owner owner, uint8_t type, char target_kind);
+/*
+ * A message of this frontend type was sent to the server. Types without a reply (Flush, CopyData, Terminate) may be given too. False: the server is going
+ * to ignore it, because it skips to the next Sync.
+ */
+bool exchange_sent(struct exchange *exchange, enum exchange_owner owner, uint8_t type, char target_kind);
+/*
+ * A Parse or Close of the client's that is answered here instead of being sent: its reply takes its turn among the server's. False as above. Afterwards, and after each
+ * exchange_received, ask exchange_local_reply until it says 0.
+ */
+bool exchange_answer_here(struct exchange *exchange, uint8_t type);
+/* The backend type of a reply (ParseComplete, CloseComplete) that is due to the client now; 0: none. */
+uint8_t exchange_local_reply(struct exchange *exchange);
 /* A message of this backend type came. `status` is the body of ReadyForQuery, else ignored. Whose is it? */
 enum exchange_reply exchange_received(struct exchange *exchange, uint8_t type, char status);
 

@@ -7,7 +7,6 @@
 #include "proxy/stream.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -27,8 +26,6 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events);
 void stream_init(struct stream *stream, struct ev_loop *loop, int fd, struct ssl_st *ssl, const struct stream_events *events)
 {
     *stream = (struct stream){.loop = loop, .fd = fd, .ssl = ssl, .events = events};
-    int flags = fcntl(fd, F_GETFL);
-    if (!(flags & O_NONBLOCK)) fcntl(fd, F_SETFL, flags | O_NONBLOCK);
     if (ssl) SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     ev_io_init(&stream->read_watcher, on_readable, fd, EV_READ);
     ev_io_init(&stream->write_watcher, on_writable, fd, EV_WRITE);
@@ -143,9 +140,35 @@ static void keep_back(struct stream *stream, const void *data, size_t size)
     stream->unsent_size += (uint32_t)size;
 }
 
+void stream_withhold(struct stream *stream, const void *data, size_t size)
+{
+    if (stream->fd >= 0 && !stream->is_write_broken) keep_back(stream, data, size);
+}
+
+/* What was withheld goes out together with what comes behind it. */
+static bool send_withheld(struct stream *stream, const struct iovec *parts, int count)
+{
+    for (int i = 0; i < count; i++) keep_back(stream, parts[i].iov_base, parts[i].iov_len);
+    struct iovec all = {.iov_base = stream->unsent + stream->unsent_first, .iov_len = stream->unsent_size};
+    ssize_t sent = send_parts(stream, &all, 1);
+    if (sent < 0) {
+        stream->is_write_broken = true;
+        sent = (ssize_t)stream->unsent_size;
+    }
+    stream->unsent_first += (uint32_t)sent;
+    stream->unsent_size -= (uint32_t)sent;
+    if (stream->unsent_size == 0) {
+        forget_unsent(stream);
+        return true;
+    }
+    ev_io_start(stream->loop, &stream->write_watcher);
+    return false;
+}
+
 bool stream_write_parts(struct stream *stream, struct iovec *parts, int count)
 {
     if (stream->fd < 0 || stream->is_write_broken) return true;
+    if (stream->unsent_size > 0 && !ev_is_active(&stream->write_watcher)) return send_withheld(stream, parts, count);
     size_t sent = 0;
     if (stream->unsent_size == 0) {
         ssize_t result = send_parts(stream, parts, count);

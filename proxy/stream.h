@@ -31,7 +31,7 @@ struct stream {
     ev_io read_watcher, write_watcher;
 };
 
-/* Takes over `fd` (which is made non-blocking) but not `ssl`. Reading starts at once. */
+/* Takes over `fd`, which is non-blocking, but not `ssl`. Reading starts at once. */
 void stream_init(struct stream *stream, struct ev_loop *loop, int fd, struct ssl_st *ssl, const struct stream_events *events);
 /* Watchers stop, memory is freed; the descriptor is closed when `closes_fd`. No callback comes afterwards. Harmless twice. */
 void stream_close(struct stream *stream, bool closes_fd);
@@ -46,6 +46,8 @@ ssize_t stream_read(struct stream *stream, void *buffer, size_t size);
  */
 bool stream_write_parts(struct stream *stream, struct iovec *parts, int count);
 bool stream_write(struct stream *stream, const void *data, size_t size);
+/* To be sent in front of the next write, in the same system call. */
+void stream_withhold(struct stream *stream, const void *data, size_t size);
 bool stream_has_unsent(const struct stream *stream);
 
 void stream_pause_reading(struct stream *stream);
