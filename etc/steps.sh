@@ -2,11 +2,12 @@
 # What ./run and ./check share: which Debian packages there are to install, and how to build. Sourced; $top is the top directory.
 
 # An entry package/command is satisfied by the command too, wherever it comes from.
-packages_build=(gcc make autoconf automake pkg-config libpq-dev libssl-dev libinih-dev libidn-dev libev-dev uthash-dev)
+packages_build=(gcc make autoconf automake pkg-config libpq-dev libssl-dev libinih-dev libidn-dev libxxhash-dev libev-dev uthash-dev)
 packages_postgres=(postgresql)
-packages_check=(libcriterion-dev clang shellcheck cppcheck)
+packages_check=(libcriterion-dev libpg-query-dev clang shellcheck cppcheck)
 # The real clients of tests/clients.
 packages_clients=(postgresql-client/psql python3-psycopg2 python3-psycopg python3-asyncpg libdbd-pg-perl ruby-pg php-cli php-pgsql
+    python3-django python3-sqlalchemy python3-greenlet ruby-activerecord php-illuminate-database
     default-jdk-headless/javac libpostgresql-jdbc-java nodejs/node npm/npm)
 # make bench compares with it.
 packages_bench=(pgbouncer)

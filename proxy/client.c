@@ -143,24 +143,6 @@ void client_log_begin(const struct client *client, struct log_line *line, int le
 
 /* ---- receiving ---- */
 
-bool client_receive(struct client *client, uint8_t **data_out, size_t *size_out)
-{
-    uint8_t *scratch = client->host->commons->scratch;
-    size_t kept = client->input_size;
-    assert(kept < COMMONS_SCRATCH_SIZE);
-    ssize_t got = stream_read(&client->stream, scratch + kept, COMMONS_SCRATCH_SIZE - kept);
-    if (got == STREAM_BLOCKED) return false;
-    if (got < 0) {
-        client_close(client, errno ? strerror(errno) : "client closed the connection");
-        return false;
-    }
-    if (kept > 0) memcpy(scratch, client->input, kept);
-    client->host->commons->stats.received_bytes += (uint64_t)got;
-    *data_out = scratch;
-    *size_out = kept + (size_t)got;
-    return true;
-}
-
 static void reserve_input(struct client *client, size_t size)
 {
     if (size <= client->input_capacity) return;
@@ -168,6 +150,30 @@ static void reserve_input(struct client *client, size_t size)
     while (capacity < size) capacity *= 2;
     client->input = memory_realloc(client->input, capacity);
     client->input_capacity = (uint32_t)capacity;
+}
+
+bool client_receive(struct client *client, uint8_t **data_out, size_t *size_out)
+{
+    /* A little that was kept is put in front of what comes; to much that was kept, what comes is added. */
+    uint8_t *buffer = client->host->commons->scratch;
+    size_t kept = client->input_size, room = COMMONS_SCRATCH_SIZE - kept;
+    bool is_in_place = kept > COMMONS_WHOLE_MESSAGE_MAX;
+    if (is_in_place) {
+        room = COMMONS_SCRATCH_SIZE;
+        reserve_input(client, kept + room);
+        buffer = client->input;
+    }
+    ssize_t got = stream_read(&client->stream, buffer + kept, room);
+    if (got == STREAM_BLOCKED) return false;
+    if (got < 0) {
+        client_close(client, errno ? strerror(errno) : "client closed the connection");
+        return false;
+    }
+    if (kept > 0 && !is_in_place) memcpy(buffer, client->input, kept);
+    client->host->commons->stats.received_bytes += (uint64_t)got;
+    *data_out = buffer;
+    *size_out = kept + (size_t)got;
+    return true;
 }
 
 void client_keep(struct client *client, const uint8_t *data, size_t size)
@@ -204,6 +210,11 @@ static void auth_input(struct client *client, const uint8_t *data, size_t size)
     if (client->state >= CLIENT_CLOSING) return;
     client_keep(client, data + used, size - used);
     if (client->state > CLIENT_WELCOMING && used < size) client->host->resume(client);
+}
+
+void client_resume_login(struct client *client)
+{
+    if (client->input_size > 0) auth_input(client, client->input, client->input_size);
 }
 
 static void on_readable(struct stream *stream)

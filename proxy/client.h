@@ -3,6 +3,7 @@
 
 #include "proxy/commons.h"
 #include "proxy/listener.h"
+#include "proxy/statement_names.h"
 #include "proxy/stream.h"
 
 /*
@@ -72,7 +73,10 @@ struct client {
     uint32_t message_left;   /* bytes still to come of a message of its own that streams through */
     bool discards_message;   /* those bytes go nowhere */
     bool discards_to_sync;   /* its unit was refused: read on to Sync without acting */
-    bool is_pinned;          /* it has a named prepared statement: the lease outlives its transaction */
+    uint32_t touched;        /* effects (sql_effect.h) on the session that were not inquired about yet */
+    uint32_t pins;           /* pins.h: why its lease outlives its transactions; 0: it does not */
+    struct statement_names statements; /* its prepared statements */
+    struct statement *unnamed;         /* NULL: none */
     bool is_polite;          /* it has said Terminate */
 };
 
@@ -85,7 +89,7 @@ void client_move(struct client *client, enum client_state to);
 const char *client_state_name(enum client_state state);
 
 /*
- * Receive once. On true, `*data_out` are all bytes not worked on yet (those kept before, then the new ones), in the scratch buffer; keep the rest with
+ * Receive once. On true, `*data_out` are all bytes not worked on yet (those kept before, then the new ones), in a buffer that lasts until the next event; keep the rest with
  * client_keep. False: nothing new, or the client has ended and is closed now.
  */
 bool client_receive(struct client *client, uint8_t **data_out, size_t *size_out);
@@ -93,6 +97,9 @@ bool client_receive(struct client *client, uint8_t **data_out, size_t *size_out)
 void client_keep(struct client *client, const uint8_t *data, size_t size);
 /* Add to what is kept. */
 void client_keep_more(struct client *client, const uint8_t *data, size_t size);
+
+/* A client that is logging in: look again at what is kept. */
+void client_resume_login(struct client *client);
 
 /* Tell it an error; the connection goes on. Fields may be NULL from `detail` on. Logged once here (log_pooler_errors). */
 void client_error(struct client *client, const char *sqlstate, const char *message, const char *detail, const char *hint);

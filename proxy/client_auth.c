@@ -133,6 +133,7 @@ static void derived(struct offload_job *job)
         *link = client->login->next_deriving;
         client->login->next_deriving = NULL;
         ask_for_scram(client);
+        client_resume_login(client);
     }
     config_unref(&derivation->config);
     free(derivation);

@@ -8,6 +8,7 @@
 #include "proxy/deadlines.h"
 #include "proxy/offload.h"
 #include "proxy/session_state.h"
+#include "proxy/statements.h"
 #include "proxy/stats.h"
 #include "proxy/turnstile.h"
 
@@ -18,7 +19,9 @@
 enum {
     COMMONS_SCRATCH_SIZE = 64 * 1024,
     /* A message up to this size is kept until it is whole before any of it goes to the server; a larger one streams through. */
-    COMMONS_WHOLE_MESSAGE_MAX = 16 * 1024
+    COMMONS_WHOLE_MESSAGE_MAX = 16 * 1024,
+    /* The same for messages that hold SQL, which has to be read. */
+    COMMONS_WHOLE_TEXT_MAX = 1024 * 1024
 };
 
 struct client;
@@ -30,6 +33,7 @@ struct commons {
     struct turnstile *turnstile;
     struct cancel_keys *cancel_keys;
     struct session_states *states;
+    struct statements *statements;
     struct offload *logins;    /* server logins */
     struct offload *cancels;   /* cancel requests to PostgreSQL */
     struct offload *passwords; /* key derivation */

@@ -1,8 +1,10 @@
 /*
  * The accounting of what a server owes. One byte an entry in a ring that grows; no contents, no sockets, no clock.
  *
- * Invariants: `doubtful` counts the entries with the IN_DOUBT bit; the first entry is never one that no reply will ever come for (they are
- * trimmed as soon as they reach the front), so an empty ring means that nothing is owed.
+ * Invariants: the first entry is never one that no reply will ever come for (they are trimmed as soon as they reach the front), so an empty
+ * ring means that nothing is owed. Only Syncs are ever in doubt; `doubtful` counts them. They stand together, behind the certain Syncs next
+ * to them, in the first run of Syncs of the ring: since all Syncs are answered alike it does not matter which of a run are answered,
+ * but only how many, and what is certain is expected first.
  */
 #include "proxy/exchange.h"
 
@@ -68,10 +70,6 @@ static void push(struct exchange *exchange, enum exchange_owner owner, enum kind
     uint8_t entry = (uint8_t)kind;
     if (owner == EXCHANGE_OURS) entry |= IS_OURS;
     if (owner == EXCHANGE_INJECTED) entry |= IS_OURS | IS_INJECTED;
-    if (exchange->is_maybe_skipping) {
-        entry |= IN_DOUBT;
-        exchange->doubtful++;
-    }
     *entry_at(exchange, exchange->count++) = entry;
 }
 
@@ -95,18 +93,32 @@ static void trim(struct exchange *exchange)
     while (exchange->count > 0 && (exchange->entries[exchange->first] & KIND_MASK) <= COPY_END) pop(exchange, EXCHANGE_DONE);
 }
 
-static void withdraw(struct exchange *exchange, uint8_t *entry)
+static enum kind kind_at(const struct exchange *exchange, uint32_t i)
 {
-    if (*entry & IN_DOUBT) exchange->doubtful--;
-    *entry = NOTHING;
+    return *entry_at(exchange, i) & KIND_MASK;
 }
 
-static void doubt(struct exchange *exchange, uint8_t *entry)
+/* The end of the run of Syncs that begins at or right behind `from`. */
+static uint32_t end_of_syncs(const struct exchange *exchange, uint32_t from)
 {
-    if (!(*entry & IN_DOUBT) && (*entry & KIND_MASK) > COPY_END) {
-        *entry |= IN_DOUBT;
-        exchange->doubtful++;
+    while (from < exchange->count && (kind_at(exchange, from) <= COPY_END || kind_at(exchange, from) == SYNC)) from++;
+    return from;
+}
+
+/* Put the doubt on the last Syncs of the first run. */
+static void move_doubt_back(struct exchange *exchange)
+{
+    uint32_t from = kind_at(exchange, 0) == SYNC ? 0 : 1, left = exchange->doubtful;
+    for (uint32_t i = end_of_syncs(exchange, from); i-- > from;) {
+        uint8_t *entry = entry_at(exchange, i);
+        if ((*entry & KIND_MASK) != SYNC) continue;
+        *entry &= (uint8_t)~IN_DOUBT;
+        if (left > 0) {
+            *entry |= IN_DOUBT;
+            left--;
+        }
     }
+    assert(left == 0);
 }
 
 static bool is_extended(enum kind kind)
@@ -138,22 +150,25 @@ bool exchange_sent(struct exchange *exchange, enum exchange_owner owner, uint8_t
     if (kind == SYNC) {
         exchange->is_skipping = false;
         exchange->is_maybe_skipping = false;
-        exchange->needs_sync = false;
+        exchange->needs_sync = exchange_wants_copy_data(exchange) && kind_at(exchange, 0) == EXECUTE; /* ignored, then */
     } else if (exchange->is_skipping) {
         return false;
     } else if (kind == COPY_END) {
         if (exchange->is_copy_in) exchange->has_copy_end = true;
         if (exchange->count == 0) return true;
     } else {
-        exchange->needs_sync = is_extended(kind) || exchange->is_maybe_skipping;
+        if (exchange->is_maybe_skipping) exchange->is_lost = true;
+        exchange->needs_sync = is_extended(kind);
     }
     push(exchange, owner, kind);
+    if (kind == SYNC && exchange->doubtful > 0) move_doubt_back(exchange);
     return true;
 }
 
 bool exchange_answer_here(struct exchange *exchange, uint8_t type)
 {
     if (exchange->is_skipping) return false;
+    if (exchange->is_maybe_skipping) exchange->is_lost = true;
     exchange->needs_sync = true;
     push(exchange, EXCHANGE_CLIENT, type == FRONTEND_PARSE ? LOCAL_PARSE : LOCAL_CLOSE);
     return true;
@@ -200,64 +215,71 @@ static enum fit fit(enum kind kind, uint8_t type)
 static void copy_in_succeeded(struct exchange *exchange)
 {
     for (uint32_t i = 1; i < exchange->count; i++) {
-        uint8_t *entry = entry_at(exchange, i);
-        enum kind kind = *entry & KIND_MASK;
-        if (kind == SYNC || kind == COPY_END) withdraw(exchange, entry);
+        enum kind kind = kind_at(exchange, i);
+        if (kind == COPY_END || kind == SYNC) *entry_at(exchange, i) = NOTHING;
         if (kind == COPY_END) break;
     }
 }
 
-/* It failed, nobody knows how far it had read: each Sync before CopyDone may have been ignored. */
+/*
+ * It failed, nobody knows how far the server had read: it may have ignored each Sync before CopyDone. Not those behind anything else: that it
+ * would have died of.
+ */
 static void copy_in_failed(struct exchange *exchange)
 {
     for (uint32_t i = 1; i < exchange->count; i++) {
-        uint8_t *entry = entry_at(exchange, i);
-        if ((*entry & KIND_MASK) == SYNC) doubt(exchange, entry);
-        if ((*entry & KIND_MASK) == COPY_END) {
-            withdraw(exchange, entry);
-            break;
-        }
+        enum kind kind = kind_at(exchange, i);
+        if (kind == COPY_END) *entry_at(exchange, i) = NOTHING;
+        if (kind != NOTHING && kind != SYNC) break;
+        if (kind != SYNC) continue;
+        *entry_at(exchange, i) |= IN_DOUBT;
+        exchange->doubtful++;
     }
+    if (exchange->doubtful > 0) move_doubt_back(exchange);
 }
 
-static bool has_copy_end_behind_front(const struct exchange *exchange)
+/*
+ * The front entry reads COPY data from now on. Was its end sent already? The Syncs before that end nothing: unless there is one behind it,
+ * an Execute needs another.
+ */
+static void copy_in_begins(struct exchange *exchange)
 {
-    for (uint32_t i = 1; i < exchange->count; i++)
-        if ((*entry_at(exchange, i) & KIND_MASK) == COPY_END) return true;
-    return false;
-}
-
-/* Everything up to and with the next certain Sync is in doubt from now on. True when there is such a Sync. */
-static bool doubt_to_sync(struct exchange *exchange, uint32_t from, bool including_sync)
-{
-    for (uint32_t i = from; i < exchange->count; i++) {
-        uint8_t *entry = entry_at(exchange, i);
-        bool is_certain_sync = (*entry & KIND_MASK) == SYNC && !(*entry & IN_DOUBT);
-        if (!is_certain_sync || including_sync) doubt(exchange, entry);
-        if (is_certain_sync) return true;
-    }
-    return false;
+    uint32_t i = 1;
+    while (i < exchange->count && kind_at(exchange, i) != COPY_END) i++;
+    exchange->is_copy_in = true;
+    exchange->has_copy_end = i < exchange->count;
+    while (i < exchange->count && kind_at(exchange, i) < QUERY) i++;
+    if (i >= exchange->count && kind_at(exchange, 0) == EXECUTE) exchange->needs_sync = true;
 }
 
 /* An error in the extended protocol: the server reads on to the next Sync without answering. */
 static void skip_to_sync(struct exchange *exchange)
 {
-    for (enum exchange_outcome outcome = EXCHANGE_FAILED;
-         exchange->count > 0 && (exchange->entries[exchange->first] & KIND_MASK) != SYNC; outcome = EXCHANGE_SKIPPED)
+    for (enum exchange_outcome outcome = EXCHANGE_FAILED; exchange->count > 0 && kind_at(exchange, 0) != SYNC; outcome = EXCHANGE_SKIPPED)
         pop(exchange, outcome);
     if (exchange->count == 0) {
         exchange->is_skipping = true;
         exchange->needs_sync = true;
     } else if (exchange->entries[exchange->first] & IN_DOUBT) {
-        if (!doubt_to_sync(exchange, 1, false)) {
-            exchange->is_maybe_skipping = true;
-            exchange->needs_sync = true;
-        }
+        /* Behind Syncs that may all have been ignored, what is not a Sync may be skipped or answered. */
+        if (end_of_syncs(exchange, 0) < exchange->count) exchange->is_lost = true;
+        exchange->is_maybe_skipping = true;
+        exchange->needs_sync = true;
+    }
+}
+
+/* A reply that is no ReadyForQuery came: the Syncs in doubt at the front were ignored. */
+static void drop_doubtful(struct exchange *exchange)
+{
+    while (exchange->count > 0 && (exchange->entries[exchange->first] & IN_DOUBT)) {
+        pop(exchange, EXCHANGE_SKIPPED);
+        trim(exchange);
     }
 }
 
 static enum exchange_reply received_error(struct exchange *exchange)
 {
+    drop_doubtful(exchange);
     if (exchange->count == 0) return EXCHANGE_ASYNC; /* the server's last words */
     uint8_t front = exchange->entries[exchange->first];
     if (exchange->is_copy_in) copy_in_failed(exchange);
@@ -266,23 +288,14 @@ static enum exchange_reply received_error(struct exchange *exchange)
     return (front & IS_OURS) && !(front & IS_INJECTED) ? EXCHANGE_SWALLOW : EXCHANGE_FORWARD;
 }
 
-static void all_is_certain(struct exchange *exchange)
+static void end_front(struct exchange *exchange)
 {
-    for (uint32_t i = 0; i < exchange->count; i++) *entry_at(exchange, i) &= (uint8_t)~IN_DOUBT;
-    exchange->doubtful = 0;
-    exchange->is_maybe_skipping = false;
-}
-
-static void end_front(struct exchange *exchange, uint8_t type, uint8_t front)
-{
-    pop(exchange, EXCHANGE_DONE);
-    if (front & IN_DOUBT) {
-        /* Was this ReadyForQuery for the doubtful Sync, or for the next one? Any other reply tells. */
-        if (type == BACKEND_READY_FOR_QUERY)
-            doubt_to_sync(exchange, 0, true);
-        else
-            all_is_certain(exchange);
+    if (exchange->is_maybe_skipping) { /* a Sync in doubt was answered: that has ended it */
+        exchange->is_maybe_skipping = false;
+        exchange->needs_sync = false;
     }
+    exchange->is_copy_in = exchange->has_copy_end = exchange->is_copy_out = false;
+    pop(exchange, EXCHANGE_DONE);
     trim(exchange);
 }
 
@@ -292,24 +305,20 @@ enum exchange_reply exchange_received(struct exchange *exchange, uint8_t type, c
     case BACKEND_NOTICE:
     case BACKEND_PARAMETER_STATUS:
     case BACKEND_NOTIFICATION: return EXCHANGE_ASYNC;
-    case BACKEND_ERROR: return received_error(exchange);
+    case BACKEND_ERROR: return exchange->is_lost ? EXCHANGE_UNEXPECTED : received_error(exchange);
     default: break;
     }
-    enum fit how = DOES_NOT_FIT;
-    uint8_t front = 0;
-    while (exchange->count > 0) {
-        front = exchange->entries[exchange->first];
-        how = fit(front & KIND_MASK, type);
-        if (how != DOES_NOT_FIT || !(front & IN_DOUBT)) break;
-        pop(exchange, EXCHANGE_SKIPPED);
-        trim(exchange);
-    }
+    if (exchange->is_lost) return EXCHANGE_UNEXPECTED;
+    if (type != BACKEND_READY_FOR_QUERY) drop_doubtful(exchange);
+    if (exchange->count == 0) return EXCHANGE_UNEXPECTED;
+    uint8_t front = exchange->entries[exchange->first];
+    enum fit how = fit(front & KIND_MASK, type);
     if (how == DOES_NOT_FIT) return EXCHANGE_UNEXPECTED;
 
     switch (type) {
     case BACKEND_COPY_IN:
-        exchange->is_copy_in = true;
-        exchange->has_copy_end = has_copy_end_behind_front(exchange);
+        if (exchange->doubtful > 0) return EXCHANGE_UNEXPECTED; /* a COPY of this Query has failed already */
+        copy_in_begins(exchange);
         break;
     case BACKEND_COPY_OUT: exchange->is_copy_out = true; break;
     case BACKEND_COMMAND_COMPLETE:
@@ -319,10 +328,7 @@ enum exchange_reply exchange_received(struct exchange *exchange, uint8_t type, c
     case BACKEND_READY_FOR_QUERY: exchange->status = status; break;
     default: break;
     }
-    if (how == ENDS)
-        end_front(exchange, type, front);
-    else if (front & IN_DOUBT)
-        all_is_certain(exchange);
+    if (how == ENDS) end_front(exchange);
     return front & IS_OURS ? EXCHANGE_SWALLOW : EXCHANGE_FORWARD;
 }
 
@@ -333,7 +339,7 @@ bool exchange_front_is_ours(const struct exchange *exchange)
 
 bool exchange_is_settled(const struct exchange *exchange)
 {
-    return exchange->count == 0 && !exchange->needs_sync;
+    return exchange->count == 0 && !exchange->needs_sync && !exchange->is_lost;
 }
 
 bool exchange_is_idle(const struct exchange *exchange)
@@ -343,12 +349,8 @@ bool exchange_is_idle(const struct exchange *exchange)
 
 bool exchange_is_doubtful(const struct exchange *exchange)
 {
-    if (exchange->doubtful == 0 || exchange->needs_sync || exchange->is_copy_in) return false;
-    for (uint32_t i = 0; i < exchange->count; i++) {
-        uint8_t entry = *entry_at(exchange, i);
-        if ((entry & KIND_MASK) > COPY_END && !(entry & IN_DOUBT)) return false;
-    }
-    return true;
+    if (exchange->doubtful == 0 || exchange->is_maybe_skipping) return false;
+    return (exchange->entries[exchange->first] & IN_DOUBT) && end_of_syncs(exchange, 0) == exchange->count;
 }
 
 bool exchange_is_full(const struct exchange *exchange)

@@ -11,9 +11,11 @@
  *
  * Two things that a list of expected replies alone gets wrong are handled here:
  *   - After an error in the extended protocol the server skips to the next Sync, and so do the entries.
- *   - While it reads COPY data the server ignores Sync. Whether a Sync that was sent before CopyDone has been ignored or will be answered
- *     cannot be known when the COPY fails: such entries become doubtful. A reply that does not fit a doubtful entry drops it; when only doubtful
- *     entries are left, exchange_is_doubtful() asks the caller to send a probe (an empty Query of its own), whose EmptyQueryResponse settles it.
+ *   - While it reads COPY data the server ignores Sync. How many of the Syncs that were sent before CopyDone it has ignored cannot be known when
+ *     the COPY fails: they become doubtful. A reply that is no ReadyForQuery drops them; when only doubtful ones are left,
+ *     exchange_is_doubtful() asks the caller to send a probe (an empty Query of its own), whose EmptyQueryResponse does so.
+ *     Where anything but a Sync follows, blindly, on Syncs of which all may have been ignored behind an error, it cannot be known either whether
+ *     that is skipped or answered. Then the exchange is lost: the next reply is UNEXPECTED.
  */
 enum exchange_owner {
     EXCHANGE_CLIENT,  /* the reply is the client's */
@@ -43,11 +45,12 @@ struct exchange {
     void *ended_context;
     uint8_t *entries; /* ring, capacity a power of two; NULL until the first entry */
     uint32_t capacity, first, count;
-    uint32_t doubtful;      /* how many entries are in doubt */
+    uint32_t doubtful;      /* how many Syncs are in doubt */
     char status;            /* of the last ReadyForQuery: I T E */
     bool is_skipping;       /* an extended-protocol error was seen, its Sync was not sent yet: the server ignores what comes */
     bool is_maybe_skipping; /* the same, unless a doubtful Sync has ended it */
-    bool needs_sync;        /* messages of the extended protocol were sent, and neither Sync nor Query after them */
+    bool needs_sync;        /* messages of the extended protocol were sent, and no Sync or Query after them that the server heeds */
+    bool is_lost;           /* nobody can tell any more what will be answered */
     bool is_copy_in;        /* the server reads COPY data */
     bool has_copy_end;      /* CopyDone or CopyFail for it was sent */
     bool is_copy_out;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "proxy/cancel.h"
+#include "proxy/inquiry.h"
 #include "proxy/log.h"
 
 enum { CANCEL_AGAIN_US = 200000 };
@@ -36,6 +37,7 @@ static void adopt_settings(struct server *server, struct session_state *settings
 void lease_settings_sent(struct client *client)
 {
     adopt_settings(client->server, client->settings);
+    client->server->is_taking_settings = client->state == CLIENT_LEASING;
 }
 
 void lease_parameter_changed(struct server *server, const char *name, const char *value)
@@ -52,13 +54,13 @@ void lease_parameter_changed(struct server *server, const char *name, const char
 
 static bool holds_session(const struct client *client)
 {
-    return client->is_pinned || client->pool->mode == POOL_MODE_SESSION;
+    return client->pins || client->pool->mode == POOL_MODE_SESSION;
 }
 
 bool lease_may_end(const struct client *client)
 {
     const struct server *server = client->server;
-    return exchange_is_idle(&server->exchange) && server->message_left == 0 && !server->is_inside_message && client->message_left == 0 &&
+    return exchange_is_idle(&server->exchange) && !server->inquiry && server->message_left == 0 && !server->is_inside_message && client->message_left == 0 &&
            !(client->state == CLIENT_LEASING && holds_session(client));
 }
 
@@ -80,12 +82,13 @@ static bool is_reset_due(const struct client *client)
 {
     const struct settings *settings = &client->host->commons->config->settings;
     if (client->state == CLIENT_WELCOMING) return false;
-    return holds_session(client) || settings->server_reset_query_always;
+    return holds_session(client) || client->touched || client->server->inquiry || settings->server_reset_query_always;
 }
 
 void lease_end(struct client *client)
 {
     struct server *server = client->server;
+    server->has_large_unnamed = false;
     bool needs_reset = is_reset_due(client);
     unlink_both(client);
     if (client->state == CLIENT_LEASING) client_move(client, CLIENT_READY);
@@ -113,6 +116,7 @@ void lease_abandon(struct client *client, bool is_polite)
     if (!server) return;
     struct commons *commons = client->host->commons;
     bool needs_reset = is_reset_due(client);
+    inquiry_set_pins(client, 0);
     unlink_both(client);
     if (server->state != SERVER_LEASED) return;
     bool was_busy = !exchange_is_settled(&server->exchange);
@@ -140,6 +144,8 @@ static void send_reset(struct server *server)
     struct session_state *none = session_state_empty(server->host->commons->states);
     adopt_settings(server, none);
     session_state_unref(&none);
+    prepared_set_clear(&server->prepared);
+    statement_unref(&server->unnamed);
 }
 
 void lease_clean(struct server *server)

@@ -73,6 +73,7 @@ static int leave_root(const char *user)
         fprintf(stderr, "pgturnstile: cannot become user \"%s\": %s\n", user, strerror(errno));
         return -1;
     }
+    setenv("HOME", entry->pw_dir, 1); /* libpq looks there for .pgpass and certificates */
     return 0;
 }
 

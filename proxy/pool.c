@@ -223,6 +223,7 @@ static void on_server_closed(struct server *server, enum server_state was)
     (void)was;
     struct pool *pool = server->pool;
     DL_DELETE2(pool->servers, server, previous, next);
+    pool->pools->host->forget_server(server);
     session_state_unref(&server->settings);
     turnstile_closed(pool->pools->commons->turnstile, &pool->slots);
 }
@@ -343,6 +344,8 @@ static void open_server(struct pool *pool)
     struct server *server = server_new(&pool->pools->server_host);
     server->pool = pool;
     server->settings = session_state_empty(commons->states);
+    server->exchange.ended = pool->pools->host->message_ended;
+    server->exchange.ended_context = server;
     DL_APPEND2(pool->servers, server, previous, next);
     struct server_login *login = server_login_new(pool->config->settings.server_connect_timeout_us);
     set_options(pool, login);

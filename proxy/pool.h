@@ -26,6 +26,7 @@ struct pool {
     struct server *idle;    /* the last used first */
     struct client *clients;
     uint32_t client_count;
+    uint32_t pinned; /* clients with pins */
     struct parameters parameters; /* what its servers report at login */
     bool has_parameters;
     struct welcome *welcomes;
@@ -36,6 +37,10 @@ struct pool {
 };
 
 struct pools_host {
+    /* For server->exchange.ended. */
+    void (*message_ended)(void *server, enum exchange_outcome outcome);
+    /* The server is gone: forget what belongs to the floors above. */
+    void (*forget_server)(struct server *server);
     /* The turnstile let it in: `server` is LEASED already and its is linked to nobody. */
     void (*granted)(struct client *client, struct server *server);
     /* Its pool has no server, and the login was refused for good. The client is off the queue. */

@@ -14,7 +14,8 @@
 #include "protocol/frontend.h"
 #include "proxy/cancel.h"
 #include "proxy/client_auth.h"
-#include "proxy/log.h"
+#include "proxy/inquiry.h"
+#include "proxy/rewrite.h"
 
 static const char shutdown_message[] = "terminating connection due to administrator command";
 
@@ -25,41 +26,45 @@ static void violate(struct client *client, const char *what)
 
 /* ---- with a lease: passing on ---- */
 
-void relay_transaction_ended(struct client *client)
+static bool is_between_transactions(const struct client *client)
 {
-    lease_end(client);
-    if (client->host->commons->is_shutting_down) client_goodbye(client, SQLSTATE_ADMIN_SHUTDOWN, shutdown_message, NULL, NULL);
+    const struct server *server = client->server;
+    return exchange_is_idle(&server->exchange) && !server->inquiry && server->message_left == 0 && client->message_left == 0;
 }
 
-/* In front of the first bytes of a lease goes what gives the server the client's settings; all in one write. The settings' Query precedes
- * the client's messages on the wire, and did so in the accounting. */
-static void send_on(struct client *client, const uint8_t *data, size_t size)
+void relay_rest(struct client *client)
 {
-    struct server *server = client->server;
-    uint8_t buffer[SERVER_QUERY_MAX + 16];
-    struct iovec parts[2];
-    int count = 0;
-    if (server->settings != client->settings) {
-        char sql[SERVER_QUERY_MAX];
-        if (lease_settings_sql(client, sql, sizeof sql) >= sizeof sql) {
-            client_goodbye(client, SQLSTATE_PROGRAM_LIMIT_EXCEEDED,
-                           "the settings of this session are too long to be moved to another server", NULL,
-                           "Use pool_mode = session for this user.");
-            return;
-        }
-        struct bytes_writer writer;
-        bytes_writer_init(&writer, buffer, sizeof buffer);
-        frontend_write_query(&writer, sql);
-        parts[count++] = (struct iovec){.iov_base = buffer, .iov_len = writer.size};
-        lease_settings_sent(client);
+    if (inquiry_is_due(client)) {
+        inquiry_send(client);
+        return;
     }
-    parts[count++] = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
-    if (!server_send(server, parts, count)) stream_pause_reading(&client->stream);
+    bool is_ending = client->host->commons->is_shutting_down;
+    if (!lease_may_end(client)) {
+        /* Of a session too, only the transaction is waited for. */
+        if (is_ending && is_between_transactions(client)) client_goodbye(client, SQLSTATE_ADMIN_SHUTDOWN, shutdown_message, NULL, NULL);
+        return;
+    }
+    lease_end(client);
+    if (is_ending) client_goodbye(client, SQLSTATE_ADMIN_SHUTDOWN, shutdown_message, NULL, NULL);
 }
 
-static bool names_a_statement(const uint8_t *message, size_t size)
+/* In front of the first bytes of a lease goes what gives the server the client's settings. False: that cannot be done. */
+static bool add_settings(struct outgoing *outgoing, uint8_t *buffer, size_t size)
 {
-    return size > FRAME_HEADER_SIZE && message[FRAME_HEADER_SIZE] != '\0';
+    struct client *client = outgoing->client;
+    char sql[SERVER_QUERY_MAX];
+    if (lease_settings_sql(client, sql, sizeof sql) >= sizeof sql) {
+        client_goodbye(client, SQLSTATE_PROGRAM_LIMIT_EXCEEDED, "the settings of this session are too long to be moved to another server", NULL,
+                       "Use pool_mode = session for this user.");
+        return false;
+    }
+    struct bytes_writer writer;
+    bytes_writer_init(&writer, buffer, size);
+    frontend_write_query(&writer, sql);
+    exchange_sent(&client->server->exchange, EXCHANGE_OURS, FRONTEND_QUERY, 0);
+    outgoing_add(outgoing, buffer, writer.size);
+    lease_settings_sent(client);
+    return true;
 }
 
 static size_t smaller(size_t a, size_t b)
@@ -75,13 +80,23 @@ static size_t stream_on(struct client *client, size_t size)
     return taken;
 }
 
+/* How much of a message must be there before it goes on its way: all of it, or of one that is too large to be kept, what the names in it can take. */
+static size_t needed_at_once(const struct frame *frame)
+{
+    size_t total = (size_t)FRAME_HEADER_SIZE + frame->body_size;
+    bool is_text = frame->type == FRONTEND_QUERY || frame->type == FRONTEND_PARSE;
+    return total <= (is_text ? COMMONS_WHOLE_TEXT_MAX : COMMONS_WHOLE_MESSAGE_MAX) ? total : COMMONS_WHOLE_MESSAGE_MAX;
+}
+
 enum walk { WALK_MORE, WALK_TERMINATE, WALK_VIOLATION };
 
-/* Account for as many messages as may go to the server now; `*used_out` bytes. */
-static enum walk walk(struct client *client, const uint8_t *data, size_t size, size_t *used_out)
+/* Put in line as many messages as may go to the server now; `*used_out` bytes. */
+static enum walk walk(struct outgoing *outgoing, const uint8_t *data, size_t size, size_t *used_out)
 {
+    struct client *client = outgoing->client;
     struct exchange *exchange = &client->server->exchange;
     size_t position = stream_on(client, size);
+    outgoing_add(outgoing, data, position);
     enum walk result = WALK_MORE;
     while (client->message_left == 0 && size - position >= FRAME_HEADER_SIZE && !exchange_is_full(exchange)) {
         struct frame frame;
@@ -95,29 +110,40 @@ static enum walk walk(struct client *client, const uint8_t *data, size_t size, s
             result = WALK_TERMINATE;
             break;
         }
-        size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size, available = size - position;
-        if (total > available && total <= COMMONS_WHOLE_MESSAGE_MAX) break;
-        if (total > available && available <= FRAME_HEADER_SIZE) break; /* the kind of a Describe is needed */
-        if (frame.type == FRONTEND_PARSE && names_a_statement(message, available)) client->is_pinned = true;
-        exchange_sent(exchange, EXCHANGE_CLIENT, frame.type, frame.body_size > 0 ? (char)message[FRAME_HEADER_SIZE] : '\0');
-        size_t taken = smaller(total, available);
-        client->message_left = (uint32_t)(total - taken);
-        position += taken;
+        size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size, available = smaller(total, size - position);
+        if (available < needed_at_once(&frame)) break;
+        rewrite_message(outgoing, message, available, &frame);
+        client->message_left = (uint32_t)(total - available);
+        position += available;
     }
     *used_out = position;
     return result;
 }
 
+/* Replies to what was answered here, where nothing of the server's comes before them. */
+static void send_local_replies(struct client *client)
+{
+    uint8_t buffer[FRAME_HEADER_SIZE];
+    for (uint8_t type; (type = exchange_local_reply(&client->server->exchange));) {
+        struct bytes_writer writer;
+        bytes_writer_init(&writer, buffer, sizeof buffer);
+        backend_write_bare(&writer, type);
+        stream_write(&client->stream, buffer, writer.size);
+    }
+}
+
 static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
 {
     struct server *server = client->server;
+    struct outgoing outgoing;
+    outgoing_init(&outgoing, client);
+    uint8_t settings[SERVER_QUERY_MAX + 16];
+    if (server->settings != client->settings && !add_settings(&outgoing, settings, sizeof settings)) return size;
     size_t used;
-    bool lacks_settings = server->settings != client->settings;
-    if (lacks_settings) exchange_sent(&server->exchange, EXCHANGE_OURS, FRONTEND_QUERY, 0);
-    enum walk result = walk(client, data, size, &used);
+    enum walk result = walk(&outgoing, data, size, &used);
     server->is_inside_message = client->message_left > 0;
-    if (used > 0 || lacks_settings) send_on(client, data, used);
-    if (client->state != CLIENT_LEASING) return used;
+    outgoing_flush(&outgoing);
+    send_local_replies(client);
     if (exchange_is_full(&server->exchange)) stream_pause_reading(&client->stream);
     switch (result) {
     case WALK_MORE: break;
@@ -128,7 +154,7 @@ static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
         return used;
     }
     /* What ended may be the rest of a COPY that the server gave up long ago: then no reply is going to tell. */
-    if (lease_may_end(client)) relay_transaction_ended(client);
+    relay_rest(client);
     return used;
 }
 
@@ -181,7 +207,7 @@ static enum rest at_rest(struct client *client, const uint8_t *data, size_t size
         return REST_GOES_ON;
     }
     client->discards_message = false;
-    return size >= smaller(total, COMMONS_WHOLE_MESSAGE_MAX) ? REST_WANTS_LEASE : REST_MORE;
+    return size >= needed_at_once(&frame) ? REST_WANTS_LEASE : REST_MORE;
 }
 
 /* True: it leases now. */
@@ -225,7 +251,8 @@ static void work_on(struct client *client, const uint8_t *data, size_t size)
     if (client->state >= CLIENT_CLOSING) return;
     client_keep(client, data + position, size - position);
     bool must_drain = client->state != CLIENT_LEASING && stream_has_unsent(&client->stream);
-    if (must_drain || client->input_size > COMMONS_SCRATCH_SIZE / 2) stream_pause_reading(&client->stream);
+    bool has_enough = (client->state == CLIENT_WAITING || client->state == CLIENT_WELCOMING) && client->input_size > COMMONS_SCRATCH_SIZE / 2;
+    if (must_drain || has_enough) stream_pause_reading(&client->stream);
 }
 
 void relay_client_readable(struct client *client)
@@ -256,6 +283,7 @@ void relay_client_leaving(struct client *client, enum client_state was)
     client_auth_leave(client);
     lease_abandon(client, client->is_polite);
     admission_forget(client);
+    rewrite_forget_client(client);
     pool_leave(client);
     session_state_unref(&client->settings);
 }
@@ -353,7 +381,7 @@ void relay_check_paused(struct client *client)
 void relay_shut_down(struct client *client, bool at_once)
 {
     bool is_busy = client->state == CLIENT_WAITING || client->state == CLIENT_WELCOMING || client->state == CLIENT_LEASING;
-    if (client->state == CLIENT_LEASING && exchange_is_idle(&client->server->exchange) && client->message_left == 0) is_busy = false;
+    if (client->state == CLIENT_LEASING && is_between_transactions(client)) is_busy = false;
     if (is_busy && !at_once) return;
     /* In the middle of a row our words would be taken for a part of it. */
     if (client->server && client->server->message_left > 0)

@@ -24,8 +24,8 @@ void relay_server_lost(struct server *server, const char *why);
 void relay_granted(struct client *client, struct server *server);
 void relay_refused(struct client *client);
 
-/* Between relay.c and relay_server.c: the lease of a LEASING client may end. */
-void relay_transaction_ended(struct client *client);
+/* Between relay.c and relay_server.c: a LEASING client's server may be at rest, and the lease at its end. */
+void relay_rest(struct client *client);
 
 /* For the worker: a client waited longer than query_wait_timeout. */
 void relay_wait_timed_out(struct deadline *deadline);

@@ -11,9 +11,11 @@
 #include <string.h>
 
 #include "protocol/frame.h"
+#include "proxy/inquiry.h"
 #include "proxy/log.h"
+#include "proxy/rewrite.h"
 
-enum { PARTS_MAX = 16 };
+enum { PARTS_MAX = 16, REPLACED_ERROR_MAX = 8192 };
 
 /* The pieces of the scratch buffer that go to the client, in as few writes as possible. */
 struct pieces {
@@ -22,6 +24,13 @@ struct pieces {
     int count;
     bool is_taken; /* the client's socket took everything so far */
 };
+
+static void pieces_init(struct pieces *pieces, struct client *client)
+{
+    pieces->client = client;
+    pieces->count = 0;
+    pieces->is_taken = true;
+}
 
 static void flush(struct pieces *pieces)
 {
@@ -45,9 +54,9 @@ static void add_piece(struct pieces *pieces, const uint8_t *data, size_t size)
 }
 
 /* Messages that say something to us, too. They are looked at as a whole, unless they are larger than any sensible one. */
-static bool is_for_us_too(uint8_t type)
+static bool is_for_us_too(const struct server *server, uint8_t type)
 {
-    return type == BACKEND_READY_FOR_QUERY || type == BACKEND_PARAMETER_STATUS || type == BACKEND_ERROR;
+    return server->inquiry || type == BACKEND_READY_FOR_QUERY || type == BACKEND_PARAMETER_STATUS || type == BACKEND_ERROR;
 }
 
 static void look_at_parameter(struct server *server, const uint8_t *body, size_t size, bool is_ours)
@@ -89,6 +98,7 @@ static void look_at_error(struct server *server, const uint8_t *body, size_t siz
         server->has_said_goodbye = true;
         log_server_error(server, &error);
     }
+    if (error.sqlstate && strcmp(error.sqlstate, SQLSTATE_FEATURE_NOT_SUPPORTED) == 0) rewrite_plan_is_stale(server);
     if (!is_ours) return;
     struct client *client = server->client;
     if (server->state == SERVER_CLEANING) {
@@ -104,6 +114,7 @@ static void look_at_error(struct server *server, const uint8_t *body, size_t siz
         admission_error(client, &error);
         return;
     }
+    if (!server->is_taking_settings) return;
     /* The settings of its session could not be made again, and its statement may run without them. */
     client_goodbye(client, error.sqlstate ? error.sqlstate : SQLSTATE_INTERNAL_ERROR, error.message ? error.message : "unknown error",
                    "The settings of this session could not be carried over to another server connection.", NULL);
@@ -132,6 +143,37 @@ static size_t go_on_with_message(struct server *server, struct pieces *pieces, c
     return taken;
 }
 
+/* Replies to what was answered here, now that all before them have come. */
+static void add_local_replies(struct server *server, struct pieces *pieces)
+{
+    static const uint8_t parse_complete[] = {BACKEND_PARSE_COMPLETE, 0, 0, 0, 4}, close_complete[] = {BACKEND_CLOSE_COMPLETE, 0, 0, 0, 4};
+    for (uint8_t type; (type = exchange_local_reply(&server->exchange));)
+        add_piece(pieces, type == BACKEND_PARSE_COMPLETE ? parse_complete : close_complete, sizeof parse_complete);
+}
+
+/* The answer to our inquiry about the session. */
+static void look_at_answer(struct server *server, uint8_t type, const uint8_t *body, size_t size)
+{
+    if (type == BACKEND_DATA_ROW) inquiry_row(server, body, size);
+    else if (type == BACKEND_COMMAND_COMPLETE) inquiry_end(server);
+    else if (type == BACKEND_ERROR) inquiry_fail(server);
+}
+
+/* An error of ours in the place of the server's, or the server's with the client's own statement names in it. */
+static bool add_other_error(struct server *server, struct pieces *pieces, const uint8_t *body, size_t size)
+{
+    struct client *client = server->client;
+    if (!client) return false;
+    uint8_t buffer[REPLACED_ERROR_MAX];
+    size_t replaced = server->replaces_error ? rewrite_write_refusal(buffer, sizeof buffer)
+                                             : rewrite_error(client, body, size, buffer, sizeof buffer);
+    server->replaces_error = false;
+    if (replaced == 0) return false;
+    add_piece(pieces, buffer, replaced);
+    flush(pieces); /* the buffer ends here */
+    return true;
+}
+
 /* One message at `data`, at least its header. Returns the bytes dealt with; 0: it must be whole first, or the server is used no more. */
 static size_t message(struct server *server, struct pieces *pieces, const uint8_t *data, size_t size)
 {
@@ -142,7 +184,7 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     }
     size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size;
     bool is_whole = total <= size;
-    if (!is_whole && is_for_us_too(frame.type) && total <= COMMONS_WHOLE_MESSAGE_MAX) return 0;
+    if (!is_whole && is_for_us_too(server, frame.type) && total <= COMMONS_WHOLE_MESSAGE_MAX) return 0;
     const uint8_t *body = data + FRAME_HEADER_SIZE;
     char status = 0;
     if (frame.type == BACKEND_READY_FOR_QUERY && backend_parse_ready_for_query(body, is_whole ? frame.body_size : 0, &status) != CODEC_OK) {
@@ -158,12 +200,16 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     case EXCHANGE_UNEXPECTED:
     default: distrust(server, "the server sent a message that nothing had asked for"); return 0;
     }
+    bool is_answer = server->inquiry && is_ours && is_swallowed;
+    if (is_answer) look_at_answer(server, frame.type, body, is_whole ? frame.body_size : 0);
     if (is_whole && frame.type == BACKEND_PARAMETER_STATUS) look_at_parameter(server, body, frame.body_size, is_ours);
-    if (is_whole && frame.type == BACKEND_ERROR) look_at_error(server, body, frame.body_size, is_ours);
+    if (is_whole && frame.type == BACKEND_ERROR) look_at_error(server, body, frame.body_size, is_swallowed && !is_answer);
     size_t taken = is_whole ? total : size;
     server->message_left = (uint32_t)(total - taken);
     server->message_is_swallowed = is_swallowed;
-    if (!is_swallowed) add_piece(pieces, data, taken);
+    if (is_swallowed && frame.type == BACKEND_READY_FOR_QUERY) server->is_taking_settings = false;
+    if (is_swallowed) return taken;
+    if (!(is_whole && frame.type == BACKEND_ERROR && add_other_error(server, pieces, body, frame.body_size))) add_piece(pieces, data, taken);
     return taken;
 }
 
@@ -176,7 +222,10 @@ static bool leaves_a_transaction_open(const struct client *client)
 /* It may have been stopped, and have kept what it had sent already. */
 static void go_on_reading(struct client *client)
 {
-    if (client->state != CLIENT_READY || stream_has_unsent(&client->stream)) return;
+    if (client->state == CLIENT_READY && stream_has_unsent(&client->stream)) return;
+    if (client->state == CLIENT_LEASING && (stream_has_unsent(&client->server->stream) || exchange_is_full(&client->server->exchange))) return;
+    if (client->state != CLIENT_READY && client->state != CLIENT_LEASING) return;
+    if (client->state == CLIENT_LEASING && stream_is_reading(&client->stream)) return;
     stream_resume_reading(&client->stream);
     relay_client_resume(client);
 }
@@ -194,15 +243,11 @@ static void after_messages(struct server *server)
         if (leaves_a_transaction_open(client)) {
             client_goodbye(client, SQLSTATE_FEATURE_NOT_SUPPORTED, "transaction blocks not allowed in statement pooling mode", NULL,
                            "Use pool_mode = transaction for this database or user.");
-        } else if (lease_may_end(client)) {
-            if (client->state == CLIENT_WELCOMING)
-                admission_settled(client);
-            else
-                relay_transaction_ended(client);
+        } else if (client->state == CLIENT_WELCOMING) {
+            if (lease_may_end(client)) admission_settled(client);
+        } else {
+            relay_rest(client);
             go_on_reading(client);
-        } else if (!stream_is_reading(&client->stream) && !stream_has_unsent(&server->stream) && !exchange_is_full(&server->exchange)) {
-            stream_resume_reading(&client->stream);
-            relay_client_resume(client);
         }
     }
 }
@@ -213,17 +258,19 @@ void relay_server_readable(struct server *server)
     size_t size;
     if (!server_receive(server, &data, &size)) return;
     struct client *client = server->client;
-    struct pieces pieces = {.client = client && client->state == CLIENT_LEASING ? client : NULL, .is_taken = true};
+    struct pieces pieces;
+    pieces_init(&pieces, client && client->state == CLIENT_LEASING ? client : NULL);
     size_t position = server->message_left > 0 ? go_on_with_message(server, &pieces, data, size) : 0;
     while (size - position >= FRAME_HEADER_SIZE) {
         size_t used = message(server, &pieces, data + position, size - position);
         if (server->state >= SERVER_CLOSING) return;
         if (server->client != client) { /* it has left in there */
             client = NULL;
-            pieces = (struct pieces){.is_taken = true};
+            pieces_init(&pieces, NULL);
         }
         if (used == 0) break;
         position += used;
+        add_local_replies(server, &pieces);
     }
     flush(&pieces);
     if (!pieces.is_taken) stream_pause_reading(&server->stream);

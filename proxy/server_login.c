@@ -148,6 +148,7 @@ static bool connect_within(PGconn *conn, int64_t deadline_us)
 static void wait_until_gone(PGconn *conn)
 {
     char byte;
+    shutdown(PQsocket(conn), SHUT_WR);
     int64_t deadline_us = clock_now_us() + GONE_TIMEOUT_MS * INT64_C(1000);
     while (PQsocket(conn) >= 0 && wait_for(conn, POLLIN, deadline_us)) {
         ssize_t got = recv(PQsocket(conn), &byte, 1, MSG_DONTWAIT);

@@ -19,6 +19,8 @@ struct pair {
 };
 
 struct session_state {
+    bool has_note;
+    uint64_t note;
     struct session_states *table;
     UT_hash_handle hh;
     uint32_t references;
@@ -286,4 +288,16 @@ size_t session_state_difference(const struct session_state *from, const struct s
     assert(sql.size == size);
     sql_out[size] = '\0';
     return size;
+}
+
+bool session_state_note(const struct session_state *state, uint64_t *note_out)
+{
+    if (state->has_note) *note_out = state->note;
+    return state->has_note;
+}
+
+void session_state_set_note(struct session_state *state, uint64_t note)
+{
+    state->note = note;
+    state->has_note = true;
 }

@@ -22,6 +22,12 @@ const struct setting_choice settings_auth_type_choices[] = {
     {"md5", AUTH_MD5},     {"scram-sha-256", AUTH_SCRAM}, {NULL, 0},
 };
 
+const struct setting_choice settings_session_state_policy_choices[] = {
+    {"pin", SESSION_STATE_PIN},
+    {"refuse", SESSION_STATE_REFUSE},
+    {NULL, 0},
+};
+
 #define MEMBER(member) .offset = offsetof(struct settings, member)
 #define SETTING_TEXT(name_, standard_, reload, text_) \
     {.name = #name_, .kind = SETTING_IS_TEXT, MEMBER(name_), .standard = standard_, .can_reload = reload, .text = text_},
@@ -48,7 +54,9 @@ static const struct setting table[] = {
 };
 
 enum { TABLE_COUNT = sizeof table / sizeof *table };
-_Static_assert(sizeof(enum pool_mode) == sizeof(int) && sizeof(enum auth_type) == sizeof(int), "choices are stored as int");
+_Static_assert(sizeof(enum pool_mode) == sizeof(int) && sizeof(enum auth_type) == sizeof(int) &&
+                   sizeof(enum session_state_policy) == sizeof(int),
+               "choices are stored as int");
 
 const struct setting *settings_list(size_t *count_out)
 {

@@ -14,6 +14,7 @@
 #include "proxy/log.h"
 #include "proxy/memory.h"
 #include "proxy/relay.h"
+#include "proxy/rewrite.h"
 
 enum { CANCEL_THREADS = 8, PASSWORD_THREADS = 1, SERVERS_GOODBYE_US = 3000000 };
 
@@ -50,7 +51,7 @@ static void on_accepted(int fd, const struct listener_peer *peer, void *context)
 }
 
 static const struct pools_host pools_host = {
-    .granted = relay_granted, .refused = relay_refused, .forget_welcomes = admission_forget_welcomes};
+    .message_ended = rewrite_ended, .forget_server = rewrite_forget_server, .granted = relay_granted, .refused = relay_refused, .forget_welcomes = admission_forget_welcomes};
 
 /* ---- time ---- */
 
@@ -310,6 +311,7 @@ static void make_commons(struct worker *worker, struct config *config)
     commons->turnstile = turnstile_new((uint32_t)config->settings.budget, (uint32_t)config->settings.max_server_logins);
     commons->cancel_keys = cancel_keys_new();
     commons->states = session_states_new();
+    commons->statements = statements_new();
     commons->logins = offload_new(commons->loop, (unsigned)config->settings.max_server_logins);
     commons->cancels = offload_new(commons->loop, CANCEL_THREADS);
     commons->passwords = offload_new(commons->loop, PASSWORD_THREADS);
@@ -323,6 +325,7 @@ static void free_commons(struct commons *commons)
     offload_free(&commons->cancels);
     offload_free(&commons->passwords);
     session_states_free(&commons->states);
+    statements_free(&commons->statements);
     cancel_keys_free(&commons->cancel_keys);
     turnstile_free(&commons->turnstile);
     free(commons->scratch);
@@ -372,6 +375,7 @@ struct worker *worker_new(struct config *config, struct error *error)
                                        .backlog = (int)settings->listen_backlog,
                                        .unix_directory = settings->unix_socket_dir,
                                        .unix_mode = (unsigned)settings->unix_socket_mode};
+    watch_signals(worker);
     worker->listeners = listeners_open(commons->loop, &options, on_accepted, worker, error);
     if (!worker->listeners) {
         free_commons(commons);
@@ -379,7 +383,6 @@ struct worker *worker_new(struct config *config, struct error *error)
         return NULL;
     }
     make_timers(worker);
-    watch_signals(worker);
     return worker;
 }
 

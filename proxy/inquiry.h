@@ -1,0 +1,29 @@
+#ifndef PROXY_INQUIRY_H
+#define PROXY_INQUIRY_H
+
+#include "proxy/pool.h"
+
+/*
+ * After a lease whose statements may have changed the session, the server is asked once what is set in it now, and what it holds that cannot be moved. The
+ * answer is right whatever was rolled back, or was done inside a function.
+ */
+struct inquiry;
+
+/* The client's server is at rest, and there is reason to ask: something was touched, or a pin may have ended. */
+bool inquiry_is_due(const struct client *client);
+/* Ask; what was touched so far is settled with the answer. The exchange is idle. */
+void inquiry_send(struct client *client);
+/* A DataRow of the answer. */
+void inquiry_row(struct server *server, const uint8_t *body, size_t size);
+/* The answer is complete: the client's settings and pins are what the server said. */
+void inquiry_end(struct server *server);
+/* It failed (a statement_timeout of the client's, say): the client stays with its server until one succeeds. */
+void inquiry_fail(struct server *server);
+void inquiry_forget(struct server *server); /* harmless when there is none */
+
+/* Pins, with their count per pool. */
+void inquiry_set_pins(struct client *client, uint32_t pins);
+/* Statements with these effects would pin the client, and it may not be pinned: session_state = refuse, or max_pinned others are. */
+bool inquiry_refuses_pin(const struct client *client, uint32_t effects);
+
+#endif

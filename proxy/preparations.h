@@ -1,0 +1,49 @@
+#ifndef PROXY_PREPARATIONS_H
+#define PROXY_PREPARATIONS_H
+
+#include <stdint.h>
+
+#include "proxy/statements.h"
+
+/*
+ * The Parse and Close messages under way to one server, in order: what was assumed when each was sent, so that it can be taken back when the server refuses or skips
+ * it. One for each message that exchange.h reports the end of.
+ */
+enum preparation_kind {
+    PREPARATION_PLAIN,            /* passes through; nothing was assumed */
+    PREPARATION_NAMED,            /* the client's Parse of a named statement, sent */
+    PREPARATION_ANSWERED,         /* the same, answered here */
+    PREPARATION_UNNAMED,          /* the client's Parse of the unnamed statement */
+    PREPARATION_INJECTED,         /* ours, of a named one */
+    PREPARATION_INJECTED_UNNAMED, /* ours, of the unnamed one */
+    PREPARATION_CLOSED,           /* the client's Close of a named statement, answered here */
+    PREPARATION_EVICTED,          /* our Close */
+    PREPARATION_REFUSAL           /* a Parse of ours that must fail: its error is replaced by ours */
+};
+
+struct preparation {
+    enum preparation_kind kind;
+    struct statement *statement; /* a reference, or NULL */
+    struct statement *former;    /* what was under the name before: a reference, or NULL */
+    char *name;                  /* the client's; NULL where there is none */
+};
+
+/* A ring that grows; no memory before the first. */
+struct preparations {
+    struct preparation *items;
+    uint32_t capacity, first, count;
+};
+
+/* Takes over the references and copies the name. */
+void preparations_push(struct preparations *preparations, enum preparation_kind kind, struct statement *statement, struct statement *former,
+                       const char *name);
+/* The first one; its references and name are the caller's: preparation_fini. Asserts that there is one. */
+struct preparation preparations_pop(struct preparations *preparations);
+/*
+ * What `undone` would have put under its name was never there: those behind it that would put it back are to put back what `undone` found instead.
+ */
+void preparations_undo_former(struct preparations *preparations, const struct preparation *undone);
+void preparation_fini(struct preparation *preparation);
+void preparations_fini(struct preparations *preparations);
+
+#endif

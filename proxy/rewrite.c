@@ -1,0 +1,695 @@
+/*
+ * Prepared statements of clients that share servers. Not for: when a lease begins or ends (relay.c), the tables themselves (statements.h).
+ *
+ * What a Parse or Close will have done is assumed when it is sent, because the next message may rely on it before any reply has come; server->preparations holds
+ * what was assumed, in order, and rewrite_ended takes back what did not come true.
+ *
+ * Invariants: each Parse and Close told to the exchange has exactly one entry in server->preparations; no name that a client chose reaches a server
+ * as the name of a statement that is known here.
+ */
+#include "proxy/rewrite.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "protocol/backend.h"
+#include "protocol/frontend.h"
+#include "proxy/inquiry.h"
+#include "proxy/memory.h"
+#include "proxy/pins.h"
+#include "proxy/statement_effects.h"
+
+/* ---- outgoing ---- */
+
+void outgoing_init(struct outgoing *outgoing, struct client *client)
+{
+    outgoing->client = client;
+    outgoing->server = client->server;
+    outgoing->count = 0;
+    outgoing->side_used = 0;
+}
+
+void outgoing_flush(struct outgoing *outgoing)
+{
+    if (outgoing->count > 0 && !server_send(outgoing->server, outgoing->parts, outgoing->count))
+        stream_pause_reading(&outgoing->client->stream);
+    outgoing->count = 0;
+    outgoing->side_used = 0;
+}
+
+void outgoing_add(struct outgoing *outgoing, const uint8_t *data, size_t size)
+{
+    if (size == 0) return;
+    struct iovec *last = outgoing->count > 0 ? &outgoing->parts[outgoing->count - 1] : NULL;
+    if (last && (const uint8_t *)last->iov_base + last->iov_len == data) {
+        last->iov_len += size;
+        return;
+    }
+    if (outgoing->count == OUTGOING_PARTS_MAX) outgoing_flush(outgoing);
+    outgoing->parts[outgoing->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+}
+
+/* A writer for at most `size` bytes of our own; add_made puts in line what it wrote. */
+static struct bytes_writer make(struct outgoing *outgoing, size_t size)
+{
+    assert(size <= OUTGOING_SIDE_SIZE);
+    if (outgoing->side_used + size > OUTGOING_SIDE_SIZE) outgoing_flush(outgoing);
+    struct bytes_writer writer;
+    bytes_writer_init(&writer, outgoing->side + outgoing->side_used, OUTGOING_SIDE_SIZE - outgoing->side_used);
+    return writer;
+}
+
+static void add_made(struct outgoing *outgoing, const struct bytes_writer *writer)
+{
+    assert(!writer->has_failed);
+    /* The flush of a full list gives up all of the side buffer: what was made there just now must not be among it. */
+    if (outgoing->count == OUTGOING_PARTS_MAX) {
+        size_t used = outgoing->side_used;
+        outgoing_flush(outgoing);
+        outgoing->side_used = used;
+    }
+    outgoing->side_used += writer->size;
+    outgoing_add(outgoing, writer->data, writer->size);
+}
+
+/* ---- messages of our own ---- */
+
+/* All texts together; what comes beyond that stays with its client's server. */
+enum { STATEMENTS_BYTES_MAX = 256 * 1024 * 1024 };
+
+enum { SMALL_MESSAGE = 5 + STATEMENT_NAME_SIZE + 16 };
+
+static void send_close(struct outgoing *outgoing, struct statement *statement)
+{
+    struct server *server = outgoing->server;
+    if (!exchange_sent(&server->exchange, EXCHANGE_OURS, FRONTEND_CLOSE, 'S')) return;
+    preparations_push(&server->preparations, PREPARATION_EVICTED, statement_ref(statement), NULL, NULL);
+    struct bytes_writer writer = make(outgoing, SMALL_MESSAGE);
+    frontend_write_close(&writer, 'S', statement->name);
+    add_made(outgoing, &writer);
+    prepared_set_remove(&server->prepared, statement);
+}
+
+/* A Parse under the name that servers know the statement by. */
+static void send_parse(struct outgoing *outgoing, const struct statement *statement)
+{
+    struct bytes_writer writer = make(outgoing, SMALL_MESSAGE);
+    size_t name_size = strlen(statement->name) + 1;
+    bytes_write_u8(&writer, FRONTEND_PARSE);
+    bytes_write_u32(&writer, (uint32_t)(4 + name_size + statement->tail_size));
+    bytes_write_cstring(&writer, statement->name);
+    add_made(outgoing, &writer);
+    outgoing_add(outgoing, statement->tail, statement->tail_size);
+}
+
+static void make_room(struct outgoing *outgoing)
+{
+    struct prepared_set *set = &outgoing->server->prepared;
+    int64_t most = outgoing->server->host->commons->config->settings.max_prepared_statements;
+    while (set->count > 0 && set->count >= most) {
+        struct statement *oldest = statement_ref(prepared_set_oldest(set));
+        send_close(outgoing, oldest);
+        prepared_set_remove(set, oldest); /* also where the server is skipping and no Close was sent */
+        statement_unref(&oldest);
+    }
+}
+
+/* The server is about to be given the statement: whatever may be there under its name goes first. */
+static void prepare_place(struct outgoing *outgoing, struct statement *statement, enum prepared_state state)
+{
+    if (state == PREPARED_MAYBE) send_close(outgoing, statement);
+    make_room(outgoing);
+}
+
+/* Put a Parse in front when the server lacks the statement. An error in it is the client's to see when `owner` is EXCHANGE_INJECTED. */
+static bool ensure_prepared(struct outgoing *outgoing, struct statement *statement, enum exchange_owner owner)
+{
+    struct server *server = outgoing->server;
+    enum prepared_state state = prepared_set_use(&server->prepared, statement);
+    if (state == PREPARED_YES) return false;
+    prepare_place(outgoing, statement, state);
+    if (!exchange_sent(&server->exchange, owner, FRONTEND_PARSE, 0)) return true;
+    preparations_push(&server->preparations, PREPARATION_INJECTED, statement_ref(statement), NULL, NULL);
+    send_parse(outgoing, statement);
+    prepared_set_add(&server->prepared, statement);
+    server->host->commons->stats.statements_injected++;
+    return true;
+}
+
+/* ---- the unnamed statement ---- */
+
+static void forget_unnamed(struct server *server)
+{
+    statement_unref(&server->unnamed);
+    server->has_large_unnamed = false;
+}
+
+static void set_unnamed(struct statement **place, struct statement *statement)
+{
+    if (*place == statement) return;
+    statement_unref(place);
+    *place = statement ? statement_ref(statement) : NULL;
+}
+
+/* Its Parse was sent. */
+static void put_unnamed(struct server *server, struct statement *statement)
+{
+    set_unnamed(&server->unnamed, statement);
+    server->has_large_unnamed = false;
+    server->is_unnamed_confirmed = false;
+    server->unnamed_segment = server->prepared.segment;
+}
+
+/* The server's unnamed statement may be another client's, or an older one of this client's. */
+static void ensure_unnamed(struct outgoing *outgoing)
+{
+    struct client *client = outgoing->client;
+    struct server *server = outgoing->server;
+    bool is_sure = server->is_unnamed_confirmed || server->unnamed_segment == server->prepared.segment;
+    if (server->has_large_unnamed || (client->unnamed && server->unnamed == client->unnamed && is_sure)) return;
+    if (client->unnamed) {
+        if (!exchange_sent(&server->exchange, EXCHANGE_INJECTED, FRONTEND_PARSE, 0)) return;
+        preparations_push(&server->preparations, PREPARATION_INJECTED_UNNAMED, statement_ref(client->unnamed), NULL, NULL);
+        send_parse(outgoing, client->unnamed);
+        put_unnamed(server, client->unnamed);
+        return;
+    }
+    /* It has none, and must hear that from the server instead of running another client's. */
+    if (!exchange_sent(&server->exchange, EXCHANGE_OURS, FRONTEND_CLOSE, 'S')) return;
+    preparations_push(&server->preparations, PREPARATION_PLAIN, NULL, NULL, NULL);
+    struct bytes_writer writer = make(outgoing, SMALL_MESSAGE);
+    frontend_write_close(&writer, 'S', "");
+    add_made(outgoing, &writer);
+    forget_unnamed(server);
+}
+
+/* ---- messages of the client ---- */
+
+/* As it is. */
+static void pass(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
+{
+    struct server *server = outgoing->server;
+    char kind = frame->body_size > 0 ? (char)message[FRAME_HEADER_SIZE] : '\0';
+    bool is_accepted = exchange_sent(&server->exchange, EXCHANGE_CLIENT, frame->type, kind);
+    if (is_accepted && (frame->type == FRONTEND_PARSE || frame->type == FRONTEND_CLOSE))
+        preparations_push(&server->preparations, PREPARATION_PLAIN, NULL, NULL, NULL);
+    size_t total = (size_t)FRAME_HEADER_SIZE + frame->body_size;
+    outgoing_add(outgoing, message, total < available ? total : available);
+}
+
+static bool is_scannable(const struct server *server)
+{
+    const char *encoding = server->parameters.values[PARAMETER_CLIENT_ENCODING];
+    return !encoding || sql_lex_can_read(encoding);
+}
+
+static enum sql_strings strings_of(const struct server *server)
+{
+    const char *value = server->parameters.values[PARAMETER_STANDARD_CONFORMING_STRINGS];
+    return value && strcmp(value, "off") == 0 ? SQL_STRINGS_BACKSLASH : SQL_STRINGS_STANDARD;
+}
+
+/* What PostgreSQL reads from the session while it parses; a statement that was parsed under other values is another statement. */
+static uint64_t parse_context(const struct client *client)
+{
+    static const char *const names[] = {"array_nulls",      "backslash_quote", "client_encoding", "datestyle",
+                                        "default_text_search_config", "intervalstyle",   "lc_monetary",     "lc_numeric",
+                                        "role", "search_path", "session_authorization", "standard_conforming_strings", "timezone", "timezone_abbreviations", "transform_null_equals",
+                                        "xmloption"};
+    uint64_t context = 0;
+    if (session_state_note(client->settings, &context)) return context;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *value = session_state_get(client->settings, names[i]);
+        if (!value) continue;
+        uint64_t hash = statements_hash(client->host->commons->statements, value, strlen(value));
+        context = (context ^ hash) * UINT64_C(0x9e3779b97f4a7c15) + i + 1;
+    }
+    session_state_set_note(client->settings, context);
+    return context;
+}
+
+/* The statement that the client calls by this name, in the terms of its settings now: a server must not get it from a session that reads it otherwise. */
+static struct statement *find_statement(struct outgoing *outgoing, const char *name)
+{
+    struct client *client = outgoing->client;
+    struct statement *statement = statement_names_find(&client->statements, name);
+    uint64_t context = statement ? parse_context(client) : 0;
+    if (!statement || statement->context == context) return statement;
+    struct statement_terms terms = {.context = context, .is_named = true, .is_scannable = is_scannable(outgoing->server)};
+    struct statement *renewed = statements_intern(client->host->commons->statements, statement->tail, statement->tail_size, &terms);
+    statement_effects(renewed, terms.is_scannable, strings_of(outgoing->server));
+    struct statement *former = statement_names_set(&client->statements, name, renewed);
+    statement_unref(&former);
+    statement_unref(&renewed); /* the client's names hold it */
+    return statement_names_find(&client->statements, name);
+}
+
+static void pass_parse_unnamed(struct outgoing *outgoing, const uint8_t *message, const struct frame *frame, struct statement *statement)
+{
+    struct client *client = outgoing->client;
+    struct server *server = outgoing->server;
+    if (!exchange_sent(&server->exchange, EXCHANGE_CLIENT, FRONTEND_PARSE, 0)) return;
+    preparations_push(&server->preparations, PREPARATION_UNNAMED, statement_ref(statement), client->unnamed, NULL);
+    client->unnamed = statement_ref(statement);
+    put_unnamed(server, statement);
+    /* The unnamed statement's name takes one byte. As it came, unless names in it were replaced: one piece with what surrounds it. */
+    bool is_as_it_came = frame->body_size == statement->tail_size + 1 && memcmp(message + FRAME_HEADER_SIZE + 1, statement->tail, statement->tail_size) == 0;
+    if (is_as_it_came) outgoing_add(outgoing, message, (size_t)FRAME_HEADER_SIZE + frame->body_size);
+    else send_parse(outgoing, statement);
+}
+
+/* It exists already: the server shall say so, which it does when it has it. */
+static void pass_duplicate(struct outgoing *outgoing, struct statement *existing)
+{
+    struct server *server = outgoing->server;
+    ensure_prepared(outgoing, existing, EXCHANGE_INJECTED);
+    if (!exchange_sent(&server->exchange, EXCHANGE_CLIENT, FRONTEND_PARSE, 0)) return;
+    preparations_push(&server->preparations, PREPARATION_PLAIN, NULL, NULL, NULL);
+    send_parse(outgoing, existing);
+}
+
+/* The transaction is known to be a failed one. */
+static bool has_failed(const struct server *server)
+{
+    return exchange_is_settled(&server->exchange) && server->exchange.status == 'E';
+}
+
+static void pass_parse_named(struct outgoing *outgoing, const char *name, struct statement *statement)
+{
+    struct client *client = outgoing->client;
+    struct server *server = outgoing->server;
+    enum preparation_kind kind = PREPARATION_NAMED;
+    enum prepared_state state = prepared_set_use(&server->prepared, statement);
+    if (state == PREPARED_YES && has_failed(server)) state = PREPARED_MAYBE; /* the server shall refuse it */
+    if (state == PREPARED_YES) {
+        if (!exchange_answer_here(&server->exchange, FRONTEND_PARSE)) return;
+        kind = PREPARATION_ANSWERED;
+    } else {
+        prepare_place(outgoing, statement, state);
+        if (!exchange_sent(&server->exchange, EXCHANGE_CLIENT, FRONTEND_PARSE, 0)) return;
+        send_parse(outgoing, statement);
+        prepared_set_add(&server->prepared, statement);
+    }
+    preparations_push(&server->preparations, kind, statement_ref(statement), statement_names_set(&client->statements, name, statement), name);
+}
+
+/* Too large to be kept and prepared elsewhere: it stays under the client's own name, and the client with its server. */
+static void pass_large_parse(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
+{
+    struct client *client = outgoing->client;
+    struct server *server = outgoing->server;
+    client->touched |= EFFECT_OPAQUE_CODE;
+    if (message[FRAME_HEADER_SIZE] != '\0') {
+        inquiry_set_pins(client, client->pins | PIN_LARGE_STATEMENT);
+    } else {
+        set_unnamed(&client->unnamed, NULL);
+        forget_unnamed(server);
+        server->has_large_unnamed = true;
+    }
+    pass(outgoing, message, available, frame);
+}
+
+/* ---- what running a statement does to the session ---- */
+
+/* DISCARD ALL and DEALLOCATE ALL: the client's names are gone, unless it is known that the server is going to refuse. */
+static void forget_statements(struct client *client, uint32_t effects)
+{
+    const struct exchange *exchange = &client->server->exchange;
+    if (exchange_is_settled(exchange) && (exchange->status == 'E' || (exchange->status == 'T' && (effects & EFFECT_DISCARD_ALL)))) return;
+    statement_names_clear(&client->statements);
+    prepared_set_doubt_all(&client->server->prepared);
+}
+
+static void touch(struct client *client, uint32_t effects)
+{
+    client->touched |= effects & EFFECTS_TO_ASK;
+    if (client->pins) client->touched |= EFFECT_RAN;
+    if (effects & (EFFECT_DISCARD_ALL | EFFECT_DEALLOCATE_ALL)) forget_statements(client, effects);
+}
+
+/* A Parse that fails goes in front of what is refused; its error is replaced by ours, and the server skips to Sync by itself. */
+static void send_refusal(struct outgoing *outgoing)
+{
+    struct server *server = outgoing->server;
+    if (!exchange_sent(&server->exchange, EXCHANGE_INJECTED, FRONTEND_PARSE, 0)) return;
+    preparations_push(&server->preparations, PREPARATION_REFUSAL, NULL, NULL, NULL);
+    struct bytes_writer writer = make(outgoing, SMALL_MESSAGE);
+    frontend_write_parse(&writer, "", "*", NULL, 0);
+    add_made(outgoing, &writer);
+    forget_unnamed(server);
+}
+
+/* The client is about to run the statement. */
+static void run(struct outgoing *outgoing, const struct statement *statement)
+{
+    if (inquiry_refuses_pin(outgoing->client, statement->effects)) send_refusal(outgoing);
+    touch(outgoing->client, statement->effects);
+}
+
+#define REFUSAL_MESSAGE "pgturnstile keeps no state of this kind for this session"
+#define REFUSAL_HINT                                                                                                                  "It would need a server connection of its own: raise max_pinned, set session_state = pin, or use pool_mode = session for this user."
+
+size_t rewrite_write_refusal(uint8_t *message_out, size_t capacity)
+{
+    struct bytes_writer writer;
+    bytes_writer_init(&writer, message_out, capacity);
+    const struct backend_error error = {
+        .severity = "ERROR", .sqlstate = SQLSTATE_FEATURE_NOT_SUPPORTED, .message = REFUSAL_MESSAGE, .hint = REFUSAL_HINT};
+    backend_write_error(&writer, &error);
+    return writer.has_failed ? 0 : writer.size;
+}
+
+/* In the simple protocol the server itself raises the error, so that it ends the transaction as any error would. */
+static const char refusal_sql[] = "DO LANGUAGE plpgsql $pgturnstile$BEGIN RAISE EXCEPTION USING ERRCODE='0A000', MESSAGE='" REFUSAL_MESSAGE
+                                  "', HINT='" REFUSAL_HINT "'; END$pgturnstile$";
+
+static void send_query(struct outgoing *outgoing, const char *text)
+{
+    exchange_sent(&outgoing->server->exchange, EXCHANGE_CLIENT, FRONTEND_QUERY, 0);
+    outgoing_flush(outgoing);
+    size_t size = strlen(text) + 1;
+    uint8_t header[FRAME_HEADER_SIZE];
+    struct bytes_writer writer;
+    bytes_writer_init(&writer, header, sizeof header);
+    bytes_write_u8(&writer, FRONTEND_QUERY);
+    bytes_write_u32(&writer, (uint32_t)(4 + size));
+    outgoing_add(outgoing, header, sizeof header);
+    outgoing_add(outgoing, (const uint8_t *)text, size);
+    outgoing_flush(outgoing); /* header and text end with this function and its caller */
+}
+
+static void send_sync(struct outgoing *outgoing)
+{
+    exchange_sent(&outgoing->server->exchange, EXCHANGE_OURS, FRONTEND_SYNC, 0);
+    struct bytes_writer writer = make(outgoing, SMALL_MESSAGE);
+    frontend_write_sync(&writer);
+    add_made(outgoing, &writer);
+}
+
+/*
+ * SQL that names a statement of the protocol's: it must be there, under the name that the server knows. PREPARE of such a name fails then, as it should.
+ * In the simple protocol a Sync keeps a Parse that fails from taking the Query with it.
+ */
+struct rename {
+    struct outgoing *outgoing;
+    enum exchange_owner owner; /* of a Parse put in front: EXCHANGE_OURS in the simple protocol */
+};
+
+static const char *rename_statement(void *context, const char *name, uint32_t effect)
+{
+    const struct rename *rename = context;
+    struct outgoing *outgoing = rename->outgoing;
+    struct client *client = outgoing->client;
+    struct statement *statement = find_statement(outgoing, name);
+    if (!statement) return NULL;
+    if (ensure_prepared(outgoing, statement, rename->owner) && rename->owner == EXCHANGE_OURS) send_sync(outgoing);
+    if (effect & EFFECT_EXECUTE) touch(client, statement->effects);
+    if (effect & EFFECT_DEALLOCATE) {
+        prepared_set_doubt(&outgoing->server->prepared, statement);
+        struct statement *former = statement_names_set(&client->statements, name, NULL);
+        statement_unref(&former);
+    }
+    return statement->name; /* the server's set, or the client's, holds it */
+}
+
+/* Whether SQL with these effects may name a statement of the protocol's. */
+static bool may_rename(const struct client *client, uint32_t effects)
+{
+    return (effects & EFFECTS_ON_NAMES) && statement_names_count(&client->statements) > 0;
+}
+
+/* Interned, with the names in its text as the server knows them. The caller's reference. */
+static struct statement *statement_of_message(struct outgoing *outgoing, const struct frontend_parse_message *parsed, const uint8_t *body,
+                                              size_t size)
+{
+    struct client *client = outgoing->client;
+    struct statements *table = client->host->commons->statements;
+    size_t name_size = strlen(parsed->statement) + 1, text_size = strlen(parsed->text) + 1;
+    bool can_scan = is_scannable(outgoing->server);
+    enum sql_strings strings = strings_of(outgoing->server);
+    struct statement_terms terms = {.context = parse_context(client), .is_named = name_size > 1, .is_scannable = can_scan};
+    struct statement *statement = statements_intern(table, body + name_size, size - name_size, &terms);
+    uint32_t effects = statement_effects(statement, can_scan, strings);
+    struct rename rename = {.outgoing = outgoing, .owner = EXCHANGE_INJECTED};
+    char *text = may_rename(client, effects) ? statement_rename(parsed->text, text_size - 1, strings, rename_statement, &rename) : NULL;
+    if (!text) return statement;
+    size_t types_size = size - name_size - text_size, new_size = strlen(text) + 1;
+    uint8_t *tail = memory_alloc(new_size + types_size);
+    memcpy(tail, text, new_size);
+    memcpy(tail + new_size, body + name_size + text_size, types_size);
+    statement_unref(&statement);
+    statement = statements_intern(table, tail, new_size + types_size, &terms);
+    statement_effects(statement, can_scan, strings);
+    free(tail);
+    free(text);
+    return statement;
+}
+
+static void parse_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
+{
+    struct client *client = outgoing->client;
+    const uint8_t *body = message + FRAME_HEADER_SIZE;
+    bool is_too_much = statements_bytes(client->host->commons->statements) > STATEMENTS_BYTES_MAX;
+    if (available < (size_t)FRAME_HEADER_SIZE + frame->body_size || is_too_much) {
+        pass_large_parse(outgoing, message, available, frame);
+        return;
+    }
+    struct frontend_parse_message parsed;
+    if (frontend_parse_parse(body, frame->body_size, &parsed) != CODEC_OK) {
+        pass(outgoing, message, available, frame);
+        return;
+    }
+    struct statement *statement = statement_of_message(outgoing, &parsed, body, frame->body_size);
+    struct statement *existing = *parsed.statement ? statement_names_find(&client->statements, parsed.statement) : NULL;
+    if (existing) pass_duplicate(outgoing, existing);
+    else if (*parsed.statement) pass_parse_named(outgoing, parsed.statement, statement);
+    else pass_parse_unnamed(outgoing, message, frame, statement);
+    statement_unref(&statement);
+}
+
+static void query_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
+{
+    struct client *client = outgoing->client;
+    struct server *server = outgoing->server;
+    set_unnamed(&client->unnamed, NULL);
+    forget_unnamed(server);
+    const char *text;
+    if (available < (size_t)FRAME_HEADER_SIZE + frame->body_size ||
+        frontend_parse_query(message + FRAME_HEADER_SIZE, frame->body_size, &text) != CODEC_OK) {
+        touch(client, EFFECT_OPAQUE_CODE);
+        pass(outgoing, message, available, frame);
+        return;
+    }
+    enum sql_strings strings = strings_of(server);
+    uint32_t effects = statement_effects_of_text(text, frame->body_size - 1, is_scannable(server), strings);
+    if (inquiry_refuses_pin(client, effects)) {
+        send_query(outgoing, refusal_sql);
+        return;
+    }
+    touch(client, effects);
+    struct rename rename = {.outgoing = outgoing, .owner = EXCHANGE_OURS};
+    char *renamed = may_rename(client, effects) ? statement_rename(text, frame->body_size - 1, strings, rename_statement, &rename) : NULL;
+    if (renamed) send_query(outgoing, renamed);
+    else pass(outgoing, message, available, frame);
+    free(renamed);
+}
+
+/* Bind: portal, statement, the rest. */
+static void bind_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
+{
+    struct client *client = outgoing->client;
+    const uint8_t *body = message + FRAME_HEADER_SIZE;
+    size_t here = available - FRAME_HEADER_SIZE < frame->body_size ? available - FRAME_HEADER_SIZE : frame->body_size;
+    const char *portal, *name;
+    if (frontend_parse_bind_names(body, here, &portal, &name) != CODEC_OK) {
+        pass(outgoing, message, available, frame);
+        return;
+    }
+    if (*name == '\0') {
+        if (client->unnamed) run(outgoing, client->unnamed);
+        ensure_unnamed(outgoing);
+        pass(outgoing, message, available, frame);
+        return;
+    }
+    struct statement *statement = find_statement(outgoing, name);
+    if (!statement) {
+        client->touched |= EFFECT_OPAQUE_CODE; /* made by SQL, or it does not exist */
+        pass(outgoing, message, available, frame);
+        return;
+    }
+    run(outgoing, statement);
+    ensure_prepared(outgoing, statement, EXCHANGE_INJECTED);
+    exchange_sent(&outgoing->server->exchange, EXCHANGE_CLIENT, FRONTEND_BIND, 0);
+    size_t portal_size = strlen(portal) + 1, name_size = strlen(name) + 1, new_name_size = strlen(statement->name) + 1;
+    struct bytes_writer writer = make(outgoing, FRAME_HEADER_SIZE);
+    bytes_write_u8(&writer, FRONTEND_BIND);
+    bytes_write_u32(&writer, (uint32_t)(4 + frame->body_size - name_size + new_name_size));
+    add_made(outgoing, &writer);
+    outgoing_add(outgoing, body, portal_size);
+    outgoing_add(outgoing, (const uint8_t *)statement->name, new_name_size);
+    outgoing_add(outgoing, body + portal_size + name_size, here - portal_size - name_size);
+}
+
+static void describe_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
+{
+    char kind;
+    const char *name;
+    bool is_whole = available >= (size_t)FRAME_HEADER_SIZE + frame->body_size;
+    if (!is_whole || frontend_parse_target(message + FRAME_HEADER_SIZE, frame->body_size, &kind, &name) != CODEC_OK || kind != 'S') {
+        pass(outgoing, message, available, frame);
+        return;
+    }
+    struct statement *statement = *name ? find_statement(outgoing, name) : NULL;
+    if (!statement) {
+        if (*name == '\0') ensure_unnamed(outgoing);
+        pass(outgoing, message, available, frame);
+        return;
+    }
+    ensure_prepared(outgoing, statement, EXCHANGE_INJECTED);
+    exchange_sent(&outgoing->server->exchange, EXCHANGE_CLIENT, FRONTEND_DESCRIBE, 'S');
+    struct bytes_writer writer = make(outgoing, SMALL_MESSAGE);
+    frontend_write_describe(&writer, 'S', statement->name);
+    add_made(outgoing, &writer);
+}
+
+static void close_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
+{
+    struct client *client = outgoing->client;
+    struct server *server = outgoing->server;
+    char kind;
+    const char *name;
+    bool is_whole = available >= (size_t)FRAME_HEADER_SIZE + frame->body_size;
+    bool is_statement = is_whole && frontend_parse_target(message + FRAME_HEADER_SIZE, frame->body_size, &kind, &name) == CODEC_OK && kind == 'S';
+    struct statement *statement = is_statement && *name ? statement_names_find(&client->statements, name) : NULL;
+    if (statement) {
+        if (!exchange_answer_here(&server->exchange, FRONTEND_CLOSE)) return;
+        preparations_push(&server->preparations, PREPARATION_CLOSED, NULL, statement_names_set(&client->statements, name, NULL), name);
+        return;
+    }
+    if (is_statement && *name == '\0') {
+        set_unnamed(&client->unnamed, NULL);
+        forget_unnamed(server);
+    }
+    pass(outgoing, message, available, frame);
+}
+
+void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
+{
+    if (outgoing->client->pool->mode == POOL_MODE_SESSION) {
+        pass(outgoing, message, available, frame);
+        return;
+    }
+    switch (frame->type) {
+    case FRONTEND_PARSE: parse_message(outgoing, message, available, frame); return;
+    case FRONTEND_BIND: bind_message(outgoing, message, available, frame); return;
+    case FRONTEND_DESCRIBE: describe_message(outgoing, message, available, frame); return;
+    case FRONTEND_CLOSE: close_message(outgoing, message, available, frame); return;
+    case FRONTEND_QUERY: query_message(outgoing, message, available, frame); return;
+    case FRONTEND_SYNC:
+        prepared_set_next_segment(&outgoing->server->prepared);
+        pass(outgoing, message, available, frame);
+        return;
+    default: pass(outgoing, message, available, frame); return;
+    }
+}
+
+/* ---- what became of it ---- */
+
+static void undo_name(struct client *client, struct preparation *preparation)
+{
+    if (!client) return;
+    if (preparation->kind == PREPARATION_CLOSED || statement_names_find(&client->statements, preparation->name) == preparation->statement) {
+        struct statement *undone = statement_names_set(&client->statements, preparation->name, preparation->former);
+        statement_unref(&undone);
+    }
+}
+
+static void undo(struct server *server, struct preparation *preparation, enum exchange_outcome outcome)
+{
+    struct client *client = server->client;
+    preparations_undo_former(&server->preparations, preparation);
+    switch (preparation->kind) {
+    case PREPARATION_PLAIN: break;
+    case PREPARATION_NAMED:
+        undo_name(client, preparation);
+        /* fall through */
+    case PREPARATION_INJECTED:
+        if (outcome == EXCHANGE_FAILED) prepared_set_remove(&server->prepared, preparation->statement);
+        else prepared_set_doubt(&server->prepared, preparation->statement);
+        break;
+    case PREPARATION_ANSWERED:
+    case PREPARATION_CLOSED: undo_name(client, preparation); break;
+    case PREPARATION_UNNAMED:
+        /* A Parse that fails has destroyed the former unnamed statement; one that was skipped has not. */
+        if (client && client->unnamed == preparation->statement)
+            set_unnamed(&client->unnamed, outcome == EXCHANGE_SKIPPED ? preparation->former : NULL);
+        /* fall through */
+    case PREPARATION_INJECTED_UNNAMED: forget_unnamed(server); break;
+    case PREPARATION_EVICTED: prepared_set_doubt(&server->prepared, preparation->statement); break;
+    case PREPARATION_REFUSAL: server->replaces_error = outcome == EXCHANGE_FAILED; break;
+    }
+}
+
+void rewrite_ended(void *context, enum exchange_outcome outcome)
+{
+    struct server *server = context;
+    struct preparation preparation = preparations_pop(&server->preparations);
+    if (outcome != EXCHANGE_DONE) undo(server, &preparation, outcome);
+    else if (preparation.kind == PREPARATION_NAMED || preparation.kind == PREPARATION_INJECTED)
+        prepared_set_confirm(&server->prepared, preparation.statement);
+    else if (preparation.kind == PREPARATION_UNNAMED || preparation.kind == PREPARATION_INJECTED_UNNAMED)
+        server->is_unnamed_confirmed = server->unnamed == preparation.statement;
+    preparation_fini(&preparation);
+}
+
+void rewrite_plan_is_stale(struct server *server)
+{
+    prepared_set_doubt_all(&server->prepared);
+}
+
+/* ---- errors that name our names ---- */
+
+static const char *find_our_name(const char *text, size_t size)
+{
+    for (const char *end = text + size; (text = memchr(text, 'p', (size_t)(end - text))); text++)
+        if (statement_is_name(text)) return text; /* a NUL ends every field, so it never reads past the body */
+    return NULL;
+}
+
+size_t rewrite_error(const struct client *client, const uint8_t *body, size_t size, uint8_t *message_out, size_t capacity)
+{
+    const char *text = (const char *)body;
+    const char *found = size > 0 && body[size - 1] == '\0' ? find_our_name(text, size) : NULL;
+    if (!found) return 0;
+    char server_name[STATEMENT_NAME_SIZE];
+    memcpy(server_name, found, sizeof server_name - 1);
+    server_name[sizeof server_name - 1] = '\0';
+    const char *name = statement_names_of(&client->statements, server_name);
+    if (!name) return 0;
+    size_t before = (size_t)(found - text), after = before + STATEMENT_NAME_SIZE - 1;
+    struct bytes_writer writer;
+    bytes_writer_init(&writer, message_out, capacity);
+    size_t mark = bytes_begin_message(&writer, BACKEND_ERROR);
+    bytes_write_block(&writer, body, before);
+    bytes_write_block(&writer, name, strlen(name));
+    bytes_write_block(&writer, body + after, size - after);
+    bytes_end_message(&writer, mark);
+    return writer.has_failed ? 0 : writer.size;
+}
+
+/* ---- ends ---- */
+
+void rewrite_forget_client(struct client *client)
+{
+    statement_names_clear(&client->statements);
+    statement_unref(&client->unnamed);
+}
+
+void rewrite_forget_server(struct server *server)
+{
+    prepared_set_clear(&server->prepared);
+    preparations_fini(&server->preparations);
+    statement_unref(&server->unnamed);
+    inquiry_forget(server);
+}

@@ -1,0 +1,74 @@
+/* Effects of statements, kept with them; and names of statements in SQL. Not for: what follows from an effect (rewrite.c, inquiry.c). */
+#include "proxy/statement_effects.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/memory.h"
+
+_Static_assert(SQL_EFFECT_COUNT <= 30, "the two highest bits are ours");
+
+static bool deallocates_all(const char *text, size_t size, enum sql_strings strings)
+{
+    struct sql_effect_scan scan;
+    struct sql_statement statement;
+    sql_effect_init(&scan, text, size, strings);
+    while (sql_effect_next(&scan, &statement))
+        if ((statement.effects & EFFECT_DEALLOCATE) && statement.is_all) return true;
+    return false;
+}
+
+uint32_t statement_effects_of_text(const char *text, size_t size, bool can_scan, enum sql_strings strings)
+{
+    if (!can_scan) return EFFECT_OPAQUE_CODE;
+    size_t count;
+    uint32_t effects = sql_effect_of(text, size, strings, &count) & (EFFECTS_TO_ASK | EFFECTS_ON_NAMES);
+    if ((effects & EFFECT_DEALLOCATE) && deallocates_all(text, size, strings)) effects |= EFFECT_DEALLOCATE_ALL;
+    return effects;
+}
+
+uint32_t statement_effects(struct statement *statement, bool can_scan, enum sql_strings strings)
+{
+    if (!statement->is_scanned) {
+        const char *text = (const char *)statement->tail;
+        statement->effects = statement_effects_of_text(text, strlen(text), can_scan, strings);
+        statement->is_scanned = true;
+    }
+    return statement->effects;
+}
+
+struct text {
+    char *data;
+    size_t size;
+};
+
+static void append(struct text *text, const char *data, size_t size)
+{
+    text->data = memory_realloc(text->data, text->size + size + 1);
+    memcpy(text->data + text->size, data, size);
+    text->size += size;
+    text->data[text->size] = '\0';
+}
+
+char *statement_rename(const char *text, size_t size, enum sql_strings strings,
+                       const char *(*rename)(void *context, const char *name, uint32_t effect), void *context)
+{
+    struct sql_effect_scan scan;
+    struct sql_statement statement;
+    struct text result = {0};
+    size_t copied = 0;
+    sql_effect_init(&scan, text, size, strings);
+    while (sql_effect_next(&scan, &statement)) {
+        char name[SQL_IDENTIFIER_SIZE_MAX + 1];
+        uint32_t effect = statement.effects & EFFECTS_ON_NAMES;
+        if (!effect || !statement.name.text || statement.is_all || sql_identifier_text(&statement.name, name) == 0) continue;
+        const char *other = rename(context, name, effect);
+        if (!other) continue;
+        size_t start = (size_t)(statement.name.text - text);
+        append(&result, text + copied, start - copied);
+        append(&result, other, strlen(other));
+        copied = start + statement.name.size;
+    }
+    if (result.data) append(&result, text + copied, size - copied);
+    return result.data;
+}

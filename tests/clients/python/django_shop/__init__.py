@@ -1,0 +1,1 @@
+"""The models that django_client.py works on."""

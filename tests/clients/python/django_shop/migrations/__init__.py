@@ -1,0 +1,1 @@
+"""Applied by django_client.py."""
