@@ -297,6 +297,7 @@ void admission_begin(struct pools *pools, struct client *client)
         return;
     }
     if (!take_settings(client)) return;
+    client->startup = session_state_ref(client->settings);
     pool_join(pool, client);
     struct session_state *settings = settings_to_try(client);
     if (pool->mode != POOL_MODE_SESSION && is_welcome_known(client, settings)) {

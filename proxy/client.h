@@ -68,16 +68,18 @@ struct client {
     struct server *server; /* the one it leases, or NULL */
     struct turnstile_waiter waiter;
     struct session_state *settings; /* what its session has set */
+    struct session_state *startup;  /* what it came with: what RESET goes back to */
     struct client *next_of_pool, *previous_of_pool;
-    struct welcome *welcome; /* in the making */
-    uint32_t message_left;   /* bytes still to come of a message of its own that streams through */
-    bool discards_message;   /* those bytes go nowhere */
-    bool discards_to_sync;   /* its unit was refused: read on to Sync without acting */
-    uint32_t touched;        /* effects (sql_effect.h) on the session that were not inquired about yet */
-    uint32_t pins;           /* pins.h: why its lease outlives its transactions; 0: it does not */
+    struct welcome *welcome;           /* in the making */
+    uint32_t message_left;             /* bytes still to come of a message of its own that streams through */
+    bool discards_message;             /* those bytes go nowhere */
+    bool discards_to_sync;             /* its unit was refused: read on to Sync without acting */
+    bool awaits_deallocate;            /* of a Query of its own, the tag DEALLOCATE ALL */
+    uint32_t touched;                  /* effects (sql_effect.h) on the session that were not inquired about yet */
+    uint32_t pins;                     /* pins.h: why its lease outlives its transactions; 0: it does not */
     struct statement_names statements; /* its prepared statements */
     struct statement *unnamed;         /* NULL: none */
-    bool is_polite;          /* it has said Terminate */
+    bool is_polite;                    /* it has said Terminate */
 };
 
 /* A new connection; owns fd. NULL when it was closed at once (shutting down). */

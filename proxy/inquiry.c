@@ -7,6 +7,7 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "protocol/backend.h"
 #include "proxy/log.h"
@@ -43,7 +44,44 @@ static const struct {
     {PIN_ADVISORY_LOCK, "EXISTS(SELECT FROM pg_catalog.pg_locks WHERE locktype='advisory' AND pid=pg_catalog.pg_backend_pid())"},
     {PIN_PREPARE, "EXISTS(SELECT FROM pg_catalog.pg_prepared_statements WHERE from_sql)"},
 };
-enum { PINS_ASKED = sizeof pins_sql / sizeof pins_sql[0], SQL_MAX = 2048 };
+enum { PINS_ASKED = sizeof pins_sql / sizeof pins_sql[0] };
+
+/* ---- custom settings ---- */
+
+enum { SETTING_NAMES_MAX = 200 };
+
+struct setting_names {
+    unsigned count;
+    char names[SETTING_NAMES_MAX][SQL_SETTING_NAME_MAX + 1];
+};
+
+void inquiry_note_name(void *context, const char *name, size_t size)
+{
+    struct pool *pool = context;
+    if (!sql_is_setting_name(name, size)) return;
+    if (!pool->setting_names) pool->setting_names = memory_zalloc(sizeof *pool->setting_names);
+    struct setting_names *known = pool->setting_names;
+    for (unsigned i = 0; i < known->count; i++)
+        if (strncasecmp(known->names[i], name, size) == 0 && known->names[i][size] == '\0') return;
+    if (known->count == SETTING_NAMES_MAX) return;
+    memcpy(known->names[known->count], name, size);
+    known->names[known->count++][size] = '\0';
+}
+
+void inquiry_note_names(struct pool *pool, const char *text, size_t size, enum sql_strings strings)
+{
+    sql_setting_names(text, size, strings, inquiry_note_name, pool);
+}
+
+void inquiry_forget_setting_names(struct pool *pool)
+{
+    free(pool->setting_names);
+    pool->setting_names = NULL;
+}
+
+/* ---- asking ---- */
+
+enum { SQL_MAX = SERVER_QUERY_MAX };
 
 /* What only the end of the client ends. */
 enum { PINS_TO_THE_END = PIN_LOAD | PIN_LARGE_STATEMENT };
@@ -56,8 +94,8 @@ static uint32_t pins_to_ask(const struct client *client)
 bool inquiry_is_due(const struct client *client)
 {
     const struct server *server = client->server;
-    return client->touched && client->state == CLIENT_LEASING && !server->inquiry && client->message_left == 0 && server->message_left == 0 &&
-           exchange_is_idle(&server->exchange);
+    return client->touched && client->state == CLIENT_LEASING && !server->inquiry && client->message_left == 0 &&
+           server->message_left == 0 && exchange_is_idle(&server->exchange);
 }
 
 bool inquiry_refuses_pin(const struct client *client, uint32_t effects)
@@ -75,10 +113,25 @@ static void append(char *sql, const char *text)
     memcpy(sql + size, text, more + 1);
 }
 
-static void write_sql(char sql[SQL_MAX], const struct inquiry *inquiry)
+/* One that is not there is NULL, one that was reset is empty. The names hold no quotes. */
+static void append_custom_settings(char *sql, const struct setting_names *known)
+{
+    for (unsigned i = 0; known && i < known->count && strlen(sql) + 4 * SQL_SETTING_NAME_MAX < SQL_MAX; i++) {
+        append(sql, AND_ALL "SELECT 's','");
+        append(sql, known->names[i]);
+        append(sql, "',NULLIF(pg_catalog.current_setting('");
+        append(sql, known->names[i]);
+        append(sql, "',true),'')");
+    }
+}
+
+static void write_sql(char sql[SQL_MAX], const struct inquiry *inquiry, const struct setting_names *known)
 {
     sql[0] = '\0';
-    if (inquiry->has_settings) append(sql, settings_sql);
+    if (inquiry->has_settings) {
+        append(sql, settings_sql);
+        append_custom_settings(sql, known);
+    }
     for (unsigned i = 0; i < PINS_ASKED; i++) {
         if (!(inquiry->asked & pins_sql[i].pin)) continue;
         char digit[] = {(char)('0' + i), '\0'};
@@ -103,7 +156,7 @@ void inquiry_send(struct client *client)
     client->touched = 0;
     server->inquiry = inquiry;
     char sql[SQL_MAX];
-    write_sql(sql, inquiry);
+    write_sql(sql, inquiry, client->pool->setting_names);
     server_query(server, sql);
 }
 
@@ -136,9 +189,12 @@ void inquiry_row(struct server *server, const uint8_t *body, size_t size)
     bytes_reader_init(&reader, body, size);
     uint16_t count = bytes_read_u16(&reader);
     char *kind = column_text(&reader), *name = column_text(&reader), *value = column_text(&reader);
-    if (count != 3 || reader.has_failed || !kind || !name) server->inquiry->is_incomplete = true;
-    else if (*kind == 's' && value) take_setting(server, name, value);
-    else if (*kind == 'p' && *name >= '0' && *name < '0' + PINS_ASKED) server->inquiry->found |= pins_sql[*name - '0'].pin;
+    if (count != 3 || reader.has_failed || !kind || !name)
+        server->inquiry->is_incomplete = true;
+    else if (*kind == 's' && value)
+        take_setting(server, name, value);
+    else if (*kind == 'p' && *name >= '0' && *name < '0' + PINS_ASKED)
+        server->inquiry->found |= pins_sql[*name - '0'].pin;
     free(kind);
     free(name);
     free(value);
@@ -167,6 +223,18 @@ void inquiry_set_pins(struct client *client, uint32_t pins)
     client->pins = pins;
 }
 
+/* What is set now, and where RESET has ended something that the client came with, that again: it is what RESET goes back to on a connection of its own. */
+static struct session_state *over_startup(const struct client *client, const struct session_state *found)
+{
+    struct session_state *settings = session_state_ref(client->startup);
+    for (size_t i = 0; i < session_state_size(found); i++) {
+        const char *name, *value;
+        session_state_pair(found, i, &name, &value);
+        settings = session_state_with(settings, name, value);
+    }
+    return settings;
+}
+
 void inquiry_end(struct server *server)
 {
     struct inquiry *inquiry = server->inquiry;
@@ -180,7 +248,7 @@ void inquiry_end(struct server *server)
         server->settings = session_state_ref(inquiry->settings);
         if (client) {
             session_state_unref(&client->settings);
-            client->settings = session_state_ref(inquiry->settings);
+            client->settings = over_startup(client, inquiry->settings);
         }
     }
     if (client) inquiry_set_pins(client, (client->pins & ~(inquiry->asked | PIN_UNKNOWN)) | inquiry->found);

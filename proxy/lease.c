@@ -10,6 +10,7 @@
 #include "proxy/cancel.h"
 #include "proxy/inquiry.h"
 #include "proxy/log.h"
+#include "proxy/pins.h"
 
 enum { CANCEL_AGAIN_US = 200000 };
 
@@ -60,8 +61,8 @@ static bool holds_session(const struct client *client)
 bool lease_may_end(const struct client *client)
 {
     const struct server *server = client->server;
-    return exchange_is_idle(&server->exchange) && !server->inquiry && server->message_left == 0 && !server->is_inside_message && client->message_left == 0 &&
-           !(client->state == CLIENT_LEASING && holds_session(client));
+    return exchange_is_idle(&server->exchange) && !server->inquiry && server->message_left == 0 && !server->is_inside_message &&
+           client->message_left == 0 && !(client->state == CLIENT_LEASING && holds_session(client));
 }
 
 static void unlink_both(struct client *client)
@@ -90,6 +91,7 @@ void lease_end(struct client *client)
     struct server *server = client->server;
     server->has_large_unnamed = false;
     bool needs_reset = is_reset_due(client);
+    client->awaits_deallocate = false;
     unlink_both(client);
     if (client->state == CLIENT_LEASING) client_move(client, CLIENT_READY);
     /* What was kept back for a slow client has been copied already; the server need not wait for it. */
@@ -116,6 +118,7 @@ void lease_abandon(struct client *client, bool is_polite)
     if (!server) return;
     struct commons *commons = client->host->commons;
     bool needs_reset = is_reset_due(client);
+    if (client->pins & PIN_LOAD) server->is_retired = true; /* nothing undoes LOAD */
     inquiry_set_pins(client, 0);
     unlink_both(client);
     if (server->state != SERVER_LEASED) return;

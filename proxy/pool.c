@@ -16,7 +16,7 @@
 #include "proxy/log.h"
 #include "proxy/memory.h"
 
-enum { RETRY_FIRST_US = 50000, RETRY_DOUBLINGS_MAX = 12, FIT_SEARCH_MAX = 32 };
+enum { RETRY_FIRST_US = 50000, RETRY_DOUBLINGS_MAX = 12, FIT_SEARCH_MAX = 32, FUNCTIONS_US = 60000000 };
 
 static void on_server_closed(struct server *server, enum server_state was);
 
@@ -80,8 +80,10 @@ static void free_pool(struct pool *pool)
     assert(!pool->servers && !pool->clients);
     turnstile_remove_pool(pool->pools->commons->turnstile, &pool->slots);
     pool->pools->host->forget_welcomes(pool);
+    pool->pools->host->forget_setting_names(pool);
     HASH_DEL(pool->pools->by_key, pool);
     parameters_fini(&pool->parameters);
+    function_names_fini(&pool->functions);
     config_unref(&pool->config);
     free(pool->failure);
     free(pool->key);
@@ -320,6 +322,7 @@ static void login_worked(struct server *server, struct server_login *login)
     pool->slots.retry_at_us = 0;
     for (unsigned i = 0; i < PARAMETER_COUNT; i++) pool_default_changed(pool, (enum parameter)i, login->parameters.values[i]);
     pool->has_parameters = true;
+    for (unsigned i = 0; i < login->function_count; i++) function_names_add(&pool->functions, login->functions[i]);
     server_take_over(server, login);
     log_server(server, LOG_LEVEL_INFO, "server_login", NULL);
     add_idle(server);
@@ -349,6 +352,10 @@ static void open_server(struct pool *pool)
     DL_APPEND2(pool->servers, server, previous, next);
     struct server_login *login = server_login_new(pool->config->settings.server_connect_timeout_us);
     set_options(pool, login);
+    if (pool->mode != POOL_MODE_SESSION && commons->now_us >= pool->functions_due_us) {
+        login->wants_functions = true;
+        pool->functions_due_us = commons->now_us + FUNCTIONS_US;
+    }
     /* While logins fail, one at a time finds out whether they still do. */
     if (pool->failures > 0) pool->slots.retry_at_us = commons->now_us + pool->config->settings.server_connect_timeout_us;
     server_login_start(login, commons->logins, login_done, server);

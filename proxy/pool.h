@@ -4,12 +4,14 @@
 #include <uthash.h>
 
 #include "proxy/client.h"
+#include "proxy/function_names.h"
 #include "proxy/server.h"
 
 /*
  * The servers and clients of one (database, user), and all such pools of a worker. It opens and closes servers as the turnstile orders, keeps the idle
  * ones, and remembers why a login failed. Bytes are not its concern.
  */
+struct setting_names;
 struct welcome; /* admission.c's: what a client with certain settings is told */
 
 struct pool {
@@ -26,10 +28,13 @@ struct pool {
     struct server *idle;    /* the last used first */
     struct client *clients;
     uint32_t client_count;
-    uint32_t pinned; /* clients with pins */
+    uint32_t pinned;              /* clients with pins */
     struct parameters parameters; /* what its servers report at login */
     bool has_parameters;
     struct welcome *welcomes;
+    struct function_names functions;     /* of the database: those whose bodies may change the session */
+    int64_t functions_due_us;            /* when they are to be looked for again, at a login */
+    struct setting_names *setting_names; /* custom settings that its clients may have set: inquiry.c's */
     /* The last failed login, until one works. */
     uint32_t failures;
     char failure_sqlstate[6];
@@ -47,6 +52,8 @@ struct pools_host {
     void (*refused)(struct client *client);
     /* The pool is about to be freed, or its servers report other parameters: forget pool->welcomes. */
     void (*forget_welcomes)(struct pool *pool);
+    /* The pool is about to be freed. */
+    void (*forget_setting_names)(struct pool *pool);
 };
 
 struct pools {

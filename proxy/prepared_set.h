@@ -24,7 +24,8 @@ enum prepared_state prepared_set_look(const struct prepared_set *set, const stru
  * may have made the server skip the Parse.
  */
 void prepared_set_add(struct prepared_set *set, struct statement *statement);
-void prepared_set_confirm(struct prepared_set *set, const struct statement *statement); /* the Parse was done; harmless when it is not there */
+void prepared_set_confirm(struct prepared_set *set,
+                          const struct statement *statement); /* the Parse was done; harmless when it is not there */
 void prepared_set_next_segment(struct prepared_set *set);
 void prepared_set_remove(struct prepared_set *set, const struct statement *statement); /* harmless when it is not there */
 struct statement *prepared_set_oldest(const struct prepared_set *set);                 /* the least recently used, borrowed; NULL: empty */

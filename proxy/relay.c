@@ -54,8 +54,8 @@ static bool add_settings(struct outgoing *outgoing, uint8_t *buffer, size_t size
     struct client *client = outgoing->client;
     char sql[SERVER_QUERY_MAX];
     if (lease_settings_sql(client, sql, sizeof sql) >= sizeof sql) {
-        client_goodbye(client, SQLSTATE_PROGRAM_LIMIT_EXCEEDED, "the settings of this session are too long to be moved to another server", NULL,
-                       "Use pool_mode = session for this user.");
+        client_goodbye(client, SQLSTATE_PROGRAM_LIMIT_EXCEEDED, "the settings of this session are too long to be moved to another server",
+                       NULL, "Use pool_mode = session for this user.");
         return false;
     }
     struct bytes_writer writer;
@@ -251,7 +251,8 @@ static void work_on(struct client *client, const uint8_t *data, size_t size)
     if (client->state >= CLIENT_CLOSING) return;
     client_keep(client, data + position, size - position);
     bool must_drain = client->state != CLIENT_LEASING && stream_has_unsent(&client->stream);
-    bool has_enough = (client->state == CLIENT_WAITING || client->state == CLIENT_WELCOMING) && client->input_size > COMMONS_SCRATCH_SIZE / 2;
+    bool has_enough =
+        (client->state == CLIENT_WAITING || client->state == CLIENT_WELCOMING) && client->input_size > COMMONS_SCRATCH_SIZE / 2;
     if (must_drain || has_enough) stream_pause_reading(&client->stream);
 }
 
@@ -286,6 +287,7 @@ void relay_client_leaving(struct client *client, enum client_state was)
     rewrite_forget_client(client);
     pool_leave(client);
     session_state_unref(&client->settings);
+    session_state_unref(&client->startup);
 }
 
 void relay_granted(struct client *client, struct server *server)

@@ -56,7 +56,8 @@ static void add_piece(struct pieces *pieces, const uint8_t *data, size_t size)
 /* Messages that say something to us, too. They are looked at as a whole, unless they are larger than any sensible one. */
 static bool is_for_us_too(const struct server *server, uint8_t type)
 {
-    return server->inquiry || type == BACKEND_READY_FOR_QUERY || type == BACKEND_PARAMETER_STATUS || type == BACKEND_ERROR;
+    return server->inquiry || (server->client && server->client->awaits_deallocate) || type == BACKEND_READY_FOR_QUERY ||
+           type == BACKEND_PARAMETER_STATUS || type == BACKEND_ERROR;
 }
 
 static void look_at_parameter(struct server *server, const uint8_t *body, size_t size, bool is_ours)
@@ -154,9 +155,20 @@ static void add_local_replies(struct server *server, struct pieces *pieces)
 /* The answer to our inquiry about the session. */
 static void look_at_answer(struct server *server, uint8_t type, const uint8_t *body, size_t size)
 {
-    if (type == BACKEND_DATA_ROW) inquiry_row(server, body, size);
-    else if (type == BACKEND_COMMAND_COMPLETE) inquiry_end(server);
-    else if (type == BACKEND_ERROR) inquiry_fail(server);
+    if (type == BACKEND_DATA_ROW)
+        inquiry_row(server, body, size);
+    else if (type == BACKEND_COMMAND_COMPLETE)
+        inquiry_end(server);
+    else if (type == BACKEND_ERROR)
+        inquiry_fail(server);
+}
+
+static void look_at_tag(struct server *server, const uint8_t *body, size_t size)
+{
+    const char *tag;
+    if (server->client && server->client->awaits_deallocate && backend_parse_command_complete(body, size, &tag) == CODEC_OK &&
+        strcmp(tag, "DEALLOCATE ALL") == 0)
+        rewrite_deallocated_all(server);
 }
 
 /* An error of ours in the place of the server's, or the server's with the client's own statement names in it. */
@@ -165,8 +177,8 @@ static bool add_other_error(struct server *server, struct pieces *pieces, const 
     struct client *client = server->client;
     if (!client) return false;
     uint8_t buffer[REPLACED_ERROR_MAX];
-    size_t replaced = server->replaces_error ? rewrite_write_refusal(buffer, sizeof buffer)
-                                             : rewrite_error(client, body, size, buffer, sizeof buffer);
+    size_t replaced =
+        server->replaces_error ? rewrite_write_refusal(buffer, sizeof buffer) : rewrite_error(client, body, size, buffer, sizeof buffer);
     server->replaces_error = false;
     if (replaced == 0) return false;
     add_piece(pieces, buffer, replaced);
@@ -200,6 +212,7 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     case EXCHANGE_UNEXPECTED:
     default: distrust(server, "the server sent a message that nothing had asked for"); return 0;
     }
+    if (is_whole && frame.type == BACKEND_COMMAND_COMPLETE) look_at_tag(server, body, frame.body_size);
     bool is_answer = server->inquiry && is_ours && is_swallowed;
     if (is_answer) look_at_answer(server, frame.type, body, is_whole ? frame.body_size : 0);
     if (is_whole && frame.type == BACKEND_PARAMETER_STATUS) look_at_parameter(server, body, frame.body_size, is_ours);
@@ -209,7 +222,8 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     server->message_is_swallowed = is_swallowed;
     if (is_swallowed && frame.type == BACKEND_READY_FOR_QUERY) server->is_taking_settings = false;
     if (is_swallowed) return taken;
-    if (!(is_whole && frame.type == BACKEND_ERROR && add_other_error(server, pieces, body, frame.body_size))) add_piece(pieces, data, taken);
+    if (!(is_whole && frame.type == BACKEND_ERROR && add_other_error(server, pieces, body, frame.body_size)))
+        add_piece(pieces, data, taken);
     return taken;
 }
 
@@ -223,7 +237,8 @@ static bool leaves_a_transaction_open(const struct client *client)
 static void go_on_reading(struct client *client)
 {
     if (client->state == CLIENT_READY && stream_has_unsent(&client->stream)) return;
-    if (client->state == CLIENT_LEASING && (stream_has_unsent(&client->server->stream) || exchange_is_full(&client->server->exchange))) return;
+    if (client->state == CLIENT_LEASING && (stream_has_unsent(&client->server->stream) || exchange_is_full(&client->server->exchange)))
+        return;
     if (client->state != CLIENT_READY && client->state != CLIENT_LEASING) return;
     if (client->state == CLIENT_LEASING && stream_is_reading(&client->stream)) return;
     stream_resume_reading(&client->stream);

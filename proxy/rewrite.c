@@ -213,9 +213,21 @@ static enum sql_strings strings_of(const struct server *server)
 /* What PostgreSQL reads from the session while it parses; a statement that was parsed under other values is another statement. */
 static uint64_t parse_context(const struct client *client)
 {
-    static const char *const names[] = {"array_nulls",      "backslash_quote", "client_encoding", "datestyle",
-                                        "default_text_search_config", "intervalstyle",   "lc_monetary",     "lc_numeric",
-                                        "role", "search_path", "session_authorization", "standard_conforming_strings", "timezone", "timezone_abbreviations", "transform_null_equals",
+    static const char *const names[] = {"array_nulls",
+                                        "backslash_quote",
+                                        "client_encoding",
+                                        "datestyle",
+                                        "default_text_search_config",
+                                        "intervalstyle",
+                                        "lc_monetary",
+                                        "lc_numeric",
+                                        "role",
+                                        "search_path",
+                                        "session_authorization",
+                                        "standard_conforming_strings",
+                                        "timezone",
+                                        "timezone_abbreviations",
+                                        "transform_null_equals",
                                         "xmloption"};
     uint64_t context = 0;
     if (session_state_note(client->settings, &context)) return context;
@@ -254,9 +266,12 @@ static void pass_parse_unnamed(struct outgoing *outgoing, const uint8_t *message
     client->unnamed = statement_ref(statement);
     put_unnamed(server, statement);
     /* The unnamed statement's name takes one byte. As it came, unless names in it were replaced: one piece with what surrounds it. */
-    bool is_as_it_came = frame->body_size == statement->tail_size + 1 && memcmp(message + FRAME_HEADER_SIZE + 1, statement->tail, statement->tail_size) == 0;
-    if (is_as_it_came) outgoing_add(outgoing, message, (size_t)FRAME_HEADER_SIZE + frame->body_size);
-    else send_parse(outgoing, statement);
+    bool is_as_it_came =
+        frame->body_size == statement->tail_size + 1 && memcmp(message + FRAME_HEADER_SIZE + 1, statement->tail, statement->tail_size) == 0;
+    if (is_as_it_came)
+        outgoing_add(outgoing, message, (size_t)FRAME_HEADER_SIZE + frame->body_size);
+    else
+        send_parse(outgoing, statement);
 }
 
 /* It exists already: the server shall say so, which it does when it has it. */
@@ -291,7 +306,8 @@ static void pass_parse_named(struct outgoing *outgoing, const char *name, struct
         send_parse(outgoing, statement);
         prepared_set_add(&server->prepared, statement);
     }
-    preparations_push(&server->preparations, kind, statement_ref(statement), statement_names_set(&client->statements, name, statement), name);
+    preparations_push(&server->preparations, kind, statement_ref(statement), statement_names_set(&client->statements, name, statement),
+                      name);
 }
 
 /* Too large to be kept and prepared elsewhere: it stays under the client's own name, and the client with its server. */
@@ -321,11 +337,21 @@ static void forget_statements(struct client *client, uint32_t effects)
     prepared_set_doubt_all(&client->server->prepared);
 }
 
+/* CREATE makes temporary objects where search_path says so; while that is being set or asked for, it may. */
+static bool may_have_temporary_path(const struct client *client, uint32_t effects)
+{
+    if (((client->touched | effects) & EFFECT_SET) || client->server->inquiry) return true;
+    const char *path = session_state_get(client->settings, "search_path");
+    return path && strstr(path, "pg_temp");
+}
+
 static void touch(struct client *client, uint32_t effects)
 {
+    if ((effects & EFFECT_CREATE) && may_have_temporary_path(client, effects)) effects |= EFFECT_TEMP;
     client->touched |= effects & EFFECTS_TO_ASK;
     if (client->pins) client->touched |= EFFECT_RAN;
     if (effects & (EFFECT_DISCARD_ALL | EFFECT_DEALLOCATE_ALL)) forget_statements(client, effects);
+    if (effects & EFFECT_DEALLOCATE_ALL_LATER) client->awaits_deallocate = true;
 }
 
 /* A Parse that fails goes in front of what is refused; its error is replaced by ours, and the server skips to Sync by itself. */
@@ -340,15 +366,49 @@ static void send_refusal(struct outgoing *outgoing)
     forget_unnamed(server);
 }
 
-/* The client is about to run the statement. */
-static void run(struct outgoing *outgoing, const struct statement *statement)
+/* What the text may do besides, by functions of the database. */
+static uint32_t effects_of_functions(const struct outgoing *outgoing, uint32_t effects, const char *text, size_t size)
 {
+    struct pool *pool = outgoing->client->pool;
+    if (!is_scannable(outgoing->server)) return 0;
+    enum sql_strings strings = strings_of(outgoing->server);
+    if (effects & EFFECT_CREATE) function_names_add_created(&pool->functions, text, size, strings);
+    bool are_called = !function_names_is_empty(&pool->functions) && function_names_are_called(&pool->functions, text, size, strings);
+    return are_called ? EFFECT_OPAQUE_CODE : 0;
+}
+
+static void note_setting_names(const struct outgoing *outgoing, uint32_t effects, const char *text, size_t size)
+{
+    if (effects & EFFECTS_ON_SETTINGS && is_scannable(outgoing->server))
+        inquiry_note_names(outgoing->client->pool, text, size, strings_of(outgoing->server));
+}
+
+/* The parameters of a Bind, of which one may be the name of a setting. What cannot be read is no concern of ours. */
+static void note_parameters(const struct outgoing *outgoing, const uint8_t *data, size_t size)
+{
+    struct bytes_reader reader;
+    bytes_reader_init(&reader, data, size);
+    bytes_read_block(&reader, (size_t)bytes_read_u16(&reader) * sizeof(uint16_t)); /* formats */
+    for (unsigned left = bytes_read_u16(&reader); left > 0 && !reader.has_failed; left--) {
+        uint32_t length = bytes_read_u32(&reader);
+        const uint8_t *value = length == UINT32_MAX ? NULL : bytes_read_block(&reader, length);
+        if (value) inquiry_note_name(outgoing->client->pool, (const char *)value, length);
+    }
+}
+
+/* The client is about to run the statement; `rest` of the Bind is what follows the names. */
+static void run(struct outgoing *outgoing, const struct statement *statement, const uint8_t *rest, size_t rest_size)
+{
+    const char *text = (const char *)statement->tail;
+    note_setting_names(outgoing, statement->effects, text, strlen(text));
+    if (statement->effects & EFFECTS_ON_SETTINGS) note_parameters(outgoing, rest, rest_size);
     if (inquiry_refuses_pin(outgoing->client, statement->effects)) send_refusal(outgoing);
-    touch(outgoing->client, statement->effects);
+    touch(outgoing->client, statement->effects | effects_of_functions(outgoing, statement->effects, text, strlen(text)));
 }
 
 #define REFUSAL_MESSAGE "pgturnstile keeps no state of this kind for this session"
-#define REFUSAL_HINT                                                                                                                  "It would need a server connection of its own: raise max_pinned, set session_state = pin, or use pool_mode = session for this user."
+#define REFUSAL_HINT \
+    "It would need a server connection of its own: raise max_pinned, set session_state = pin, or use pool_mode = session for this user."
 
 size_t rewrite_write_refusal(uint8_t *message_out, size_t capacity)
 {
@@ -462,9 +522,12 @@ static void parse_message(struct outgoing *outgoing, const uint8_t *message, siz
     }
     struct statement *statement = statement_of_message(outgoing, &parsed, body, frame->body_size);
     struct statement *existing = *parsed.statement ? statement_names_find(&client->statements, parsed.statement) : NULL;
-    if (existing) pass_duplicate(outgoing, existing);
-    else if (*parsed.statement) pass_parse_named(outgoing, parsed.statement, statement);
-    else pass_parse_unnamed(outgoing, message, frame, statement);
+    if (existing)
+        pass_duplicate(outgoing, existing);
+    else if (*parsed.statement)
+        pass_parse_named(outgoing, parsed.statement, statement);
+    else
+        pass_parse_unnamed(outgoing, message, frame, statement);
     statement_unref(&statement);
 }
 
@@ -487,11 +550,14 @@ static void query_message(struct outgoing *outgoing, const uint8_t *message, siz
         send_query(outgoing, refusal_sql);
         return;
     }
-    touch(client, effects);
+    note_setting_names(outgoing, effects, text, frame->body_size - 1);
+    touch(client, effects | effects_of_functions(outgoing, effects, text, frame->body_size - 1));
     struct rename rename = {.outgoing = outgoing, .owner = EXCHANGE_OURS};
     char *renamed = may_rename(client, effects) ? statement_rename(text, frame->body_size - 1, strings, rename_statement, &rename) : NULL;
-    if (renamed) send_query(outgoing, renamed);
-    else pass(outgoing, message, available, frame);
+    if (renamed)
+        send_query(outgoing, renamed);
+    else
+        pass(outgoing, message, available, frame);
     free(renamed);
 }
 
@@ -506,8 +572,11 @@ static void bind_message(struct outgoing *outgoing, const uint8_t *message, size
         pass(outgoing, message, available, frame);
         return;
     }
+    size_t portal_size = strlen(portal) + 1, name_size = strlen(name) + 1;
+    const uint8_t *rest = body + portal_size + name_size;
+    size_t rest_size = here - portal_size - name_size;
     if (*name == '\0') {
-        if (client->unnamed) run(outgoing, client->unnamed);
+        if (client->unnamed) run(outgoing, client->unnamed, rest, rest_size);
         ensure_unnamed(outgoing);
         pass(outgoing, message, available, frame);
         return;
@@ -518,17 +587,17 @@ static void bind_message(struct outgoing *outgoing, const uint8_t *message, size
         pass(outgoing, message, available, frame);
         return;
     }
-    run(outgoing, statement);
+    run(outgoing, statement, rest, rest_size);
     ensure_prepared(outgoing, statement, EXCHANGE_INJECTED);
     exchange_sent(&outgoing->server->exchange, EXCHANGE_CLIENT, FRONTEND_BIND, 0);
-    size_t portal_size = strlen(portal) + 1, name_size = strlen(name) + 1, new_name_size = strlen(statement->name) + 1;
+    size_t new_name_size = strlen(statement->name) + 1;
     struct bytes_writer writer = make(outgoing, FRAME_HEADER_SIZE);
     bytes_write_u8(&writer, FRONTEND_BIND);
     bytes_write_u32(&writer, (uint32_t)(4 + frame->body_size - name_size + new_name_size));
     add_made(outgoing, &writer);
     outgoing_add(outgoing, body, portal_size);
     outgoing_add(outgoing, (const uint8_t *)statement->name, new_name_size);
-    outgoing_add(outgoing, body + portal_size + name_size, here - portal_size - name_size);
+    outgoing_add(outgoing, rest, rest_size);
 }
 
 static void describe_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
@@ -560,7 +629,8 @@ static void close_message(struct outgoing *outgoing, const uint8_t *message, siz
     char kind;
     const char *name;
     bool is_whole = available >= (size_t)FRAME_HEADER_SIZE + frame->body_size;
-    bool is_statement = is_whole && frontend_parse_target(message + FRAME_HEADER_SIZE, frame->body_size, &kind, &name) == CODEC_OK && kind == 'S';
+    bool is_statement =
+        is_whole && frontend_parse_target(message + FRAME_HEADER_SIZE, frame->body_size, &kind, &name) == CODEC_OK && kind == 'S';
     struct statement *statement = is_statement && *name ? statement_names_find(&client->statements, name) : NULL;
     if (statement) {
         if (!exchange_answer_here(&server->exchange, FRONTEND_CLOSE)) return;
@@ -615,8 +685,10 @@ static void undo(struct server *server, struct preparation *preparation, enum ex
         undo_name(client, preparation);
         /* fall through */
     case PREPARATION_INJECTED:
-        if (outcome == EXCHANGE_FAILED) prepared_set_remove(&server->prepared, preparation->statement);
-        else prepared_set_doubt(&server->prepared, preparation->statement);
+        if (outcome == EXCHANGE_FAILED)
+            prepared_set_remove(&server->prepared, preparation->statement);
+        else
+            prepared_set_doubt(&server->prepared, preparation->statement);
         break;
     case PREPARATION_ANSWERED:
     case PREPARATION_CLOSED: undo_name(client, preparation); break;
@@ -635,12 +707,19 @@ void rewrite_ended(void *context, enum exchange_outcome outcome)
 {
     struct server *server = context;
     struct preparation preparation = preparations_pop(&server->preparations);
-    if (outcome != EXCHANGE_DONE) undo(server, &preparation, outcome);
+    if (outcome != EXCHANGE_DONE)
+        undo(server, &preparation, outcome);
     else if (preparation.kind == PREPARATION_NAMED || preparation.kind == PREPARATION_INJECTED)
         prepared_set_confirm(&server->prepared, preparation.statement);
     else if (preparation.kind == PREPARATION_UNNAMED || preparation.kind == PREPARATION_INJECTED_UNNAMED)
         server->is_unnamed_confirmed = server->unnamed == preparation.statement;
     preparation_fini(&preparation);
+}
+
+void rewrite_deallocated_all(struct server *server)
+{
+    statement_names_clear(&server->client->statements);
+    prepared_set_doubt_all(&server->prepared);
 }
 
 void rewrite_plan_is_stale(struct server *server)

@@ -32,6 +32,8 @@ void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t a
 
 /* For server->exchange.ended. */
 void rewrite_ended(void *server, enum exchange_outcome outcome);
+/* DEALLOCATE ALL, as one of several statements, succeeded: the tag said so. */
+void rewrite_deallocated_all(struct server *server);
 /* The server's statements may be out of date ("cached plan must not change result type"). */
 void rewrite_plan_is_stale(struct server *server);
 /*

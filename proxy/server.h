@@ -58,15 +58,15 @@ struct server {
     uint32_t message_left;                    /* bytes still to come of a message that streams through to the client */
     bool message_is_swallowed;
     bool is_inside_message;                 /* a client's message has been sent to it in part */
-    struct prepared_set prepared; /* the statements that it has */
-    struct preparations preparations; /* those under way */
-    struct statement *unnamed; /* its unnamed statement; NULL: none, or not known */
-    bool is_unnamed_confirmed;         /* its Parse was done */
-    uint32_t unnamed_segment;          /* as prepared_set.h: where its Parse was sent */
-    bool has_large_unnamed;            /* it is the leasing client's, too large to be kept */
-    bool is_taking_settings; /* those of the client that leases it are on their way */
-    bool replaces_error; /* the error that comes stands for a refusal of ours */
-    struct inquiry *inquiry; /* what we asked it about its session; NULL: nothing */
+    struct prepared_set prepared;           /* the statements that it has */
+    struct preparations preparations;       /* those under way */
+    struct statement *unnamed;              /* its unnamed statement; NULL: none, or not known */
+    bool is_unnamed_confirmed;              /* its Parse was done */
+    uint32_t unnamed_segment;               /* as prepared_set.h: where its Parse was sent */
+    bool has_large_unnamed;                 /* it is the leasing client's, too large to be kept */
+    bool is_taking_settings;                /* those of the client that leases it are on their way */
+    bool replaces_error;                    /* the error that comes stands for a refusal of ours */
+    struct inquiry *inquiry;                /* what we asked it about its session; NULL: nothing */
     bool has_said_goodbye;                  /* it sent a FATAL error */
     bool is_retired;                        /* not to be used again once it is free */
     bool needs_reset;                       /* CLEANING: the session must be reset */

@@ -71,6 +71,8 @@ void server_login_free(struct server_login **login_pointer)
     PQfinish(login->conn);
     parameters_fini(&login->parameters);
     free(login->connect_query);
+    for (unsigned i = 0; i < login->function_count; i++) free(login->functions[i]);
+    free(login->functions);
     free(login->message);
     free(login);
 }
@@ -167,6 +169,30 @@ static bool run_connect_query(struct server_login *login, PGconn *conn)
     return is_ok;
 }
 
+/*
+ * Functions in the database whose bodies set something, or call one that does. Word by word and generous: one too many costs an inquiry after its calls.
+ * Functions in C, and SQL bodies that were parsed when they were created, show nothing.
+ */
+static const char functions_sql[] =
+    "WITH RECURSIVE candidate AS MATERIALIZED (SELECT proname::pg_catalog.text AS name, pg_catalog.lower(prosrc) AS body FROM "
+    "pg_catalog.pg_proc p"
+    " JOIN pg_catalog.pg_namespace n ON n.oid=p.pronamespace JOIN pg_catalog.pg_language l ON l.oid=p.prolang"
+    " WHERE n.nspname NOT IN ('pg_catalog','information_schema') AND l.lanname NOT IN ('internal','c')),"
+    " touching(name) AS (SELECT name FROM candidate WHERE body OPERATOR(pg_catalog.~)"
+    " 'set_config|advisory_|\\m(set|reset|execute|listen|unlisten|temp|temporary|load|discard)\\M'"
+    " UNION SELECT c.name FROM candidate c, touching t WHERE pg_catalog.strpos(c.body, pg_catalog.lower(t.name)) OPERATOR(pg_catalog.>) 0)"
+    " SELECT name FROM touching";
+
+static void find_functions(struct server_login *login, PGconn *conn)
+{
+    if (!login->wants_functions) return;
+    PGresult *result = PQexec(conn, functions_sql);
+    int count = PQresultStatus(result) == PGRES_TUPLES_OK ? PQntuples(result) : 0;
+    login->functions = memory_zalloc(((size_t)count + 1) * sizeof *login->functions);
+    for (int i = 0; i < count; i++) login->functions[login->function_count++] = memory_strdup(PQgetvalue(result, i, 0));
+    PQclear(result);
+}
+
 static void log_in(struct offload_job *job)
 {
     struct server_login *login = (struct server_login *)job;
@@ -182,6 +208,7 @@ static void log_in(struct offload_job *job)
         fail(login, PQerrorMessage(conn));
         wait_until_gone(conn);
     } else if (run_connect_query(login, conn)) {
+        find_functions(login, conn);
         login->cancel = PQgetCancel(conn);
         login->pid = (uint32_t)PQbackendPID(conn);
         for (unsigned i = 0; i < PARAMETER_COUNT; i++)

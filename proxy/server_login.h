@@ -18,13 +18,16 @@ struct server_login {
     /* Asked for. */
     const char **keywords, **values; /* NULL-terminated, copied; a password among them is wiped afterwards */
     unsigned option_count;
-    char *connect_query; /* NULL: none */
+    char *connect_query;  /* NULL: none */
+    bool wants_functions; /* look for functions whose bodies may change the session */
     int64_t timeout_us;
     /* Result. `conn` NULL: failed, and by then PostgreSQL has closed the connection. */
     struct pg_conn *conn;
     struct pg_cancel *cancel;
     uint32_t pid;
     struct parameters parameters;
+    char **functions; /* their names, where asked for */
+    unsigned function_count;
     char sqlstate[6]; /* of the failure; "08006" when PostgreSQL itself said none */
     char *message;    /* PostgreSQL's or libpq's own words, without line ends */
     void (*done)(struct server_login *login, void *owner);

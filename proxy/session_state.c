@@ -249,7 +249,31 @@ static void put_setting(struct sql *sql, const char *name, const char *value)
     put(sql, ",false)");
 }
 
+/* Who the session acts as, the outer one first. Other settings are made as the user who logged in, who may have rights that these have not. */
+static const char *const identities[] = {"session_authorization", "role"};
+enum { IDENTITIES = sizeof identities / sizeof identities[0] };
+
+static bool is_identity(const char *name)
+{
+    for (int i = 0; i < IDENTITIES; i++)
+        if (strcmp(name, identities[i]) == 0) return true;
+    return false;
+}
+
+static void put_settings(struct sql *sql, const struct session_state *from, const struct session_state *to);
+
 static void put_difference(struct sql *sql, const struct session_state *from, const struct session_state *to)
+{
+    for (int i = IDENTITIES - 1; i >= 0; i--)
+        if (session_state_get(from, identities[i])) put_setting(sql, identities[i], NULL);
+    put_settings(sql, from, to);
+    for (int i = 0; i < IDENTITIES; i++) {
+        const char *value = session_state_get(to, identities[i]);
+        if (value) put_setting(sql, identities[i], value);
+    }
+}
+
+static void put_settings(struct sql *sql, const struct session_state *from, const struct session_state *to)
 {
     bool sets_encoding = false;
     const char *encoding = NULL;
@@ -260,7 +284,7 @@ static void put_difference(struct sql *sql, const struct session_state *from, co
         bool is_same = order == 0 && strcmp(from->pairs[i].value, value) == 0;
         if (order <= 0) i++;
         if (order >= 0) j++;
-        if (is_same) continue;
+        if (is_same || is_identity(name)) continue;
         if (strcmp(name, encoding_name) == 0) {
             sets_encoding = true;
             encoding = value;

@@ -3,10 +3,29 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "proxy/memory.h"
 
-_Static_assert(SQL_EFFECT_COUNT <= 30, "the two highest bits are ours");
+_Static_assert(SQL_EFFECT_COUNT <= 29, "the three highest bits are ours");
+
+static bool drops_on_commit(const char *text, size_t size, enum sql_strings strings)
+{
+    static const char *const words[] = {"on", "commit", "drop"};
+    enum { WORDS = sizeof words / sizeof words[0] };
+    struct sql_lex lex;
+    struct sql_token_span token;
+    unsigned matched = 0;
+    sql_lex_init(&lex, text, size, strings);
+    while (matched < WORDS && sql_lex_next(&lex, &token)) {
+        if (token.kind == SQL_LINE_COMMENT || token.kind == SQL_BLOCK_COMMENT) continue;
+        size_t length = token.end - token.start;
+        bool is_next =
+            token.kind == SQL_WORD && length == strlen(words[matched]) && strncasecmp(text + token.start, words[matched], length) == 0;
+        matched = is_next ? matched + 1 : 0;
+    }
+    return matched == WORDS;
+}
 
 static bool deallocates_all(const char *text, size_t size, enum sql_strings strings)
 {
@@ -22,8 +41,13 @@ uint32_t statement_effects_of_text(const char *text, size_t size, bool can_scan,
 {
     if (!can_scan) return EFFECT_OPAQUE_CODE;
     size_t count;
-    uint32_t effects = sql_effect_of(text, size, strings, &count) & (EFFECTS_TO_ASK | EFFECTS_ON_NAMES);
-    if ((effects & EFFECT_DEALLOCATE) && deallocates_all(text, size, strings)) effects |= EFFECT_DEALLOCATE_ALL;
+    uint32_t effects = sql_effect_of(text, size, strings, &count) & (EFFECTS_TO_ASK | EFFECTS_ON_NAMES | EFFECT_CREATE);
+    if ((effects & EFFECT_DEALLOCATE) && deallocates_all(text, size, strings))
+        effects |= count == 1 ? EFFECT_DEALLOCATE_ALL : EFFECT_DEALLOCATE_ALL_LATER;
+    /* DISCARD ALL is refused among other statements. */
+    if (count > 1) effects &= ~(uint32_t)EFFECT_DISCARD_ALL;
+    /* A table that ends with its transaction is nobody's state afterwards. */
+    if ((effects & EFFECT_TEMP) && count == 1 && drops_on_commit(text, size, strings)) effects &= ~(uint32_t)EFFECT_TEMP;
     return effects;
 }
 

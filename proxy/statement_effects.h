@@ -13,14 +13,15 @@
 /* A statement ran while its client was pinned: the pin may have ended. */
 #define EFFECT_RAN (UINT32_C(1) << 31)
 
-/* DEALLOCATE ALL, beside EFFECT_DEALLOCATE. */
-#define EFFECT_DEALLOCATE_ALL (UINT32_C(1) << 30)
+/* DEALLOCATE ALL, beside EFFECT_DEALLOCATE: as the only statement of its text, or among others, of which one before it may fail. */
+#define EFFECT_DEALLOCATE_ALL       (UINT32_C(1) << 30)
+#define EFFECT_DEALLOCATE_ALL_LATER (UINT32_C(1) << 29)
 
 /* Those of statements that name a prepared statement. */
 #define EFFECTS_ON_NAMES ((uint32_t)(EFFECT_PREPARE | EFFECT_EXECUTE | EFFECT_DEALLOCATE))
 
 /* Those that call for an inquiry, and among them those that may have changed settings. */
-#define EFFECTS_TO_ASK                                                                                                             \
+#define EFFECTS_TO_ASK                                                                                                                   \
     (EFFECT_SET | EFFECT_ROLE | EFFECT_LISTEN | EFFECT_TEMP | EFFECT_CURSOR_HOLD | EFFECT_ADVISORY_LOCK | EFFECT_PREPARE | EFFECT_LOAD | \
      EFFECT_DISCARD_ALL | EFFECT_OPAQUE_CODE | EFFECT_RAN)
 #define EFFECTS_ON_SETTINGS (EFFECT_SET | EFFECT_ROLE | EFFECT_DISCARD_ALL | EFFECT_OPAQUE_CODE)

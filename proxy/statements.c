@@ -213,7 +213,8 @@ static struct statement *add(struct statements *statements, const uint8_t *tail,
     return statement;
 }
 
-struct statement *statements_intern(struct statements *statements, const uint8_t *tail, size_t tail_size, const struct statement_terms *terms)
+struct statement *statements_intern(struct statements *statements, const uint8_t *tail, size_t tail_size,
+                                    const struct statement_terms *terms)
 {
     struct identity identity = identify(statements, tail, tail_size, terms);
     struct statement *statement = *bucket_of(statements, identity.hash);

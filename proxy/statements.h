@@ -61,7 +61,8 @@ struct statement_terms {
  * The statement with this tail; one reference belongs to the caller. `tail` is the body of a Parse message behind the statement's name and must be well-formed
  * (frontend_parse_parse said OK); it is copied when it is new.
  */
-struct statement *statements_intern(struct statements *statements, const uint8_t *tail, size_t tail_size, const struct statement_terms *terms);
+struct statement *statements_intern(struct statements *statements, const uint8_t *tail, size_t tail_size,
+                                    const struct statement_terms *terms);
 struct statement *statement_ref(struct statement *statement);
 void statement_unref(struct statement **statement); /* NULL accepted; clears the caller's pointer */
 /* Whether `text` begins with a name that this module makes ("pgt" and 32 lower-case hex digits). */

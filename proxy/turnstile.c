@@ -333,8 +333,7 @@ static bool deserves_slot_of(const struct turnstile_pool *pool, const struct tur
 static struct turnstile_pool *find_victim(const struct turnstile *turnstile, const struct turnstile_pool *pool, int64_t now_us)
 {
     struct turnstile_pool *surplus = NULL, *contested = NULL, *other;
-    DL_FOREACH2(turnstile->idle_pools, other, next_idle)
-    {
+    DL_FOREACH2(turnstile->idle_pools, other, next_idle) {
         if (other->idle > other->waiting) {
             bool is_settled = now_us - other->idle_since_us >= TURNSTILE_SETTLE_US;
             if (!is_settled && !deserves_slot_of(pool, other)) continue;
@@ -356,8 +355,7 @@ static bool choose(struct turnstile *turnstile, int64_t now_us, struct turnstile
     bool can_open = turnstile->opening < turnstile->logins_max && turnstile->slots < turnstile->budget;
     if (turnstile->idle == 0 && !can_open) return false;
     struct turnstile_pool *pool;
-    DL_FOREACH2(turnstile->line, pool, next_in_line)
-    {
+    DL_FOREACH2(turnstile->line, pool, next_in_line) {
         if (pool->idle > 0) {
             grant(turnstile, pool, order_out);
             return true;
@@ -382,8 +380,7 @@ static bool choose(struct turnstile *turnstile, int64_t now_us, struct turnstile
 static struct turnstile_pool *find_longest_idle(const struct turnstile *turnstile)
 {
     struct turnstile_pool *found = NULL, *pool;
-    DL_FOREACH2(turnstile->idle_pools, pool, next_idle)
-    {
+    DL_FOREACH2(turnstile->idle_pools, pool, next_idle) {
         bool is_wanted = pool->waiting >= pool->idle, found_is_wanted = found && found->waiting >= found->idle;
         if (found == NULL || is_wanted < found_is_wanted || (is_wanted == found_is_wanted && pool->idle_since_us < found->idle_since_us))
             found = pool;
@@ -401,8 +398,7 @@ static bool shrink(struct turnstile *turnstile, struct turnstile_order *order_ou
     }
     if (!turnstile->has_odd_pool) return false;
     struct turnstile_pool *pool;
-    DL_FOREACH2(turnstile->idle_pools, pool, next_idle)
-    {
+    DL_FOREACH2(turnstile->idle_pools, pool, next_idle) {
         if (is_over_limit(pool)) {
             evict(turnstile, pool, order_out);
             return true;
@@ -417,8 +413,7 @@ static bool fill_minimum(struct turnstile *turnstile, int64_t now_us, struct tur
     if (!turnstile->has_odd_pool) return false;
     bool has_odd_pool = false;
     struct turnstile_pool *pool;
-    DL_FOREACH2(turnstile->pools, pool, next)
-    {
+    DL_FOREACH2(turnstile->pools, pool, next) {
         if (is_over_limit(pool)) has_odd_pool = true;
         if (!is_below_minimum(pool)) continue;
         has_odd_pool = true;
@@ -448,16 +443,16 @@ int64_t turnstile_next_time(const struct turnstile *turnstile, int64_t now_us)
     int64_t next_us = INT64_MAX;
     bool is_wanting = false;
     const struct turnstile_pool *pool;
-    DL_FOREACH2(turnstile->line, pool, next_in_line)
-    {
+    DL_FOREACH2(turnstile->line, pool, next_in_line) {
         if (openings_wanted(turnstile, pool) <= pool->opening + pool->promised) continue;
         note_time(pool->retry_at_us, now_us, &next_us);
         is_wanting = true;
     }
     if (is_wanting)
         DL_FOREACH2(turnstile->idle_pools, pool, next_idle) note_time(pool->idle_since_us + TURNSTILE_SETTLE_US, now_us, &next_us);
-    if (turnstile->has_odd_pool) DL_FOREACH2(turnstile->pools, pool, next)
-    if (is_below_minimum(pool)) note_time(pool->retry_at_us, now_us, &next_us);
+    if (turnstile->has_odd_pool)
+        DL_FOREACH2(turnstile->pools, pool, next)
+            if (is_below_minimum(pool)) note_time(pool->retry_at_us, now_us, &next_us);
     return next_us;
 }
 

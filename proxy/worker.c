@@ -11,6 +11,7 @@
 
 #include "proxy/client_auth.h"
 #include "proxy/clock.h"
+#include "proxy/inquiry.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
 #include "proxy/relay.h"
@@ -50,8 +51,12 @@ static void on_accepted(int fd, const struct listener_peer *peer, void *context)
     client_new(&worker->client_host, fd, peer);
 }
 
-static const struct pools_host pools_host = {
-    .message_ended = rewrite_ended, .forget_server = rewrite_forget_server, .granted = relay_granted, .refused = relay_refused, .forget_welcomes = admission_forget_welcomes};
+static const struct pools_host pools_host = {.message_ended = rewrite_ended,
+                                             .forget_server = rewrite_forget_server,
+                                             .forget_setting_names = inquiry_forget_setting_names,
+                                             .granted = relay_granted,
+                                             .refused = relay_refused,
+                                             .forget_welcomes = admission_forget_welcomes};
 
 /* ---- time ---- */
 

@@ -161,9 +161,17 @@ Test(prepared_sql, everything_deallocated)
     stage_query(wire, "discard plans", "C:DISCARD_PLANS Z:I");
     stage_run(wire, "plan", "value");
     stage_sync(wire, "2 D:plan_value C:SELECT_1 Z:I");
-    /* An ALL that fails or is a name. */
+    /* An ALL that fails, or is a name. */
+    stage_query(wire, "begin", "C:BEGIN Z:T");
+    stage_query(wire, "discard all", "E:25001 Z:E");
+    stage_query(wire, "rollback", "C:ROLLBACK Z:I");
     stage_query(wire, "begin; discard all", "C:BEGIN E:25001 Z:E");
     stage_query(wire, "rollback", "C:ROLLBACK Z:I");
+    stage_query(wire, "select 1; discard all", "T D:1 C:SELECT_1 E:25001 Z:I");
+    stage_query(wire, "selekt; deallocate all", "E:42601 Z:I");
+    stage_query(wire, "select 1/0; deallocate all", "E:22012 Z:I");
+    stage_run(wire, "plan", "value");
+    stage_sync(wire, "2 D:plan_value C:SELECT_1 Z:I");
     stage_parse(wire, "all", "select 'named all'");
     stage_sync(wire, "1 Z:I");
     stage_query(wire, "deallocate \"all\"", "C:DEALLOCATE Z:I");
@@ -235,8 +243,6 @@ Test(prepared_sql, prepare_and_execute)
         stage_query(other, "execute mine('x')", "T D:of_another_x C:SELECT_1 Z:I");
     }
     stage_query(wire, "prepare mine as select 1", "E:42P05_prepared_statement_\"mine\"_already_exists Z:I");
-    stage_parse(wire, "mine", "select 1");
-    stage_sync(wire, "E:42P05_prepared_statement_\"mine\"_already_exists Z:I");
     stage_run(wire, "mine", "by Bind");
     frontend_write_describe(&wire->out, 'S', "mine");
     stage_sync(wire, "2 D:mine_by_Bind C:SELECT_1 t T Z:I");

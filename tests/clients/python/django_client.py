@@ -144,7 +144,7 @@ def main():
     check_queries()
     check_atomic()
     check_server_cursor()
-    crowd.run(4, check_server_cursor)
+    crowd.run(crowd.CLIENTS, check_server_cursor)
     crowd.run(crowd.CLIENTS, one_of_the_crowd)
     equal(ask("default", "select count(*) from done where client_kind = 'django'"), crowd.CLIENTS * crowd.ROUNDS, "rounds done")
     connections.close_all()

@@ -1,0 +1,142 @@
+/*
+ * Names of custom settings in SQL text. It looks at tokens, not at grammar: a name too many costs its reader a look, one too few would be a setting that nobody
+ * asks for.
+ */
+#include "protocol/sql_setting_names.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* Code within code: DO $$ .. EXECUTE '..' .. $$. */
+enum { DEPTH_MAX = 3 };
+
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 0x80;
+}
+
+bool sql_is_setting_name(const char *text, size_t size)
+{
+    if (size == 0 || size > SQL_SETTING_NAME_MAX) return false;
+    bool has_dot = false, is_start = true;
+    for (size_t i = 0; i < size; i++) {
+        char c = text[i];
+        if (is_start && !is_letter(c)) return false;
+        if (c == '.')
+            has_dot = true;
+        else if (!is_letter(c) && !(c >= '0' && c <= '9') && c != '$')
+            return false;
+        is_start = c == '.';
+    }
+    return has_dot && !is_start;
+}
+
+struct search {
+    void (*found)(void *context, const char *name, size_t size);
+    void *context;
+    enum sql_strings strings;
+};
+
+/* name . name ... with nothing but white space between: the name without it and without quotes. */
+struct dotted {
+    char text[SQL_SETTING_NAME_MAX];
+    size_t size;
+    bool is_too_long;
+    bool wants_dot;
+};
+
+static void add(struct dotted *dotted, const char *text, size_t size)
+{
+    if (size > sizeof dotted->text - dotted->size) {
+        dotted->is_too_long = true;
+        return;
+    }
+    memcpy(dotted->text + dotted->size, text, size);
+    dotted->size += size;
+}
+
+static void end(struct dotted *dotted, const struct search *search)
+{
+    if (!dotted->is_too_long && sql_is_setting_name(dotted->text, dotted->size)) search->found(search->context, dotted->text, dotted->size);
+    *dotted = (struct dotted){0};
+}
+
+/* What stands between the quotes of a constant, whichever they are. */
+static void content(const char *text, const struct sql_token_span *token, size_t *start_out, size_t *size_out)
+{
+    size_t start = token->start, end = token->end;
+    char quote = '\'';
+    if (text[start] == '$') {
+        const char *tag_end = memchr(text + start + 1, '$', end - start - 1);
+        size_t tag_size = tag_end ? (size_t)(tag_end - (text + start)) + 1 : 0;
+        if (tag_size && end - start >= 2 * tag_size) {
+            *start_out = start + tag_size;
+            *size_out = end - start - 2 * tag_size;
+            return;
+        }
+    }
+    while (start < end && text[start] != quote) start++;
+    start += start < end;
+    if (end > start && text[end - 1] == quote) end--;
+    *start_out = start;
+    *size_out = end - start;
+}
+
+static void search_text(const struct search *search, const char *text, size_t size, int depth);
+
+static void constant(const struct search *search, const char *text, const struct sql_token_span *token, int depth)
+{
+    size_t start, size;
+    content(text, token, &start, &size);
+    if (sql_is_setting_name(text + start, size))
+        search->found(search->context, text + start, size);
+    else if (depth < DEPTH_MAX)
+        search_text(search, text + start, size, depth + 1);
+}
+
+static bool is_word(const char *text, size_t size, const char *word)
+{
+    return size == strlen(word) && strncasecmp(text, word, size) == 0;
+}
+
+/* SET [SESSION | LOCAL] or RESET: the next name is a setting's. */
+static bool leads_to_name(const char *text, size_t size, bool was_leading)
+{
+    return is_word(text, size, "set") || is_word(text, size, "reset") ||
+           (was_leading && (is_word(text, size, "local") || is_word(text, size, "session")));
+}
+
+static void search_text(const struct search *search, const char *text, size_t size, int depth)
+{
+    struct sql_lex lex;
+    struct sql_token_span token;
+    struct dotted dotted = {0};
+    bool is_leading = false;
+    sql_lex_init(&lex, text, size, search->strings);
+    while (sql_lex_next(&lex, &token)) {
+        const char *at = text + token.start;
+        size_t length = token.end - token.start;
+        bool is_quoted = token.kind == SQL_QUOTED && length >= 2, is_name = token.kind == SQL_WORD || is_quoted;
+        if (token.kind == SQL_LINE_COMMENT || token.kind == SQL_BLOCK_COMMENT) continue;
+        if (dotted.wants_dot && token.kind == SQL_CHARACTER && *at == '.') {
+            add(&dotted, ".", 1);
+            dotted.wants_dot = false;
+            continue;
+        }
+        if (dotted.wants_dot || !is_name) end(&dotted, search);
+        if (is_name && (is_leading || dotted.size > 0) && !leads_to_name(at, length, is_leading)) {
+            add(&dotted, is_quoted ? at + 1 : at, is_quoted ? length - 2 : length);
+            dotted.wants_dot = true;
+        }
+        is_leading = token.kind == SQL_WORD && leads_to_name(at, length, is_leading);
+        if (token.kind >= SQL_STRING && token.kind <= SQL_DOLLAR_STRING) constant(search, text, &token, depth);
+    }
+    end(&dotted, search);
+}
+
+void sql_setting_names(const char *text, size_t size, enum sql_strings strings, void (*found)(void *context, const char *name, size_t size),
+                       void *context)
+{
+    struct search search = {.found = found, .context = context, .strings = strings};
+    search_text(&search, text, size, 0);
+}
