@@ -140,3 +140,18 @@ void sql_setting_names(const char *text, size_t size, enum sql_strings strings, 
     struct search search = {.found = found, .context = context, .strings = strings};
     search_text(&search, text, size, 0);
 }
+
+static bool may_be_in_name(char c)
+{
+    return (unsigned char)c < 0x80 && (is_letter(c) || (c >= '0' && c <= '9') || c == '$' || c == '.');
+}
+
+void sql_setting_names_anywhere(const char *text, size_t size, void (*found)(void *context, const char *name, size_t size), void *context)
+{
+    for (size_t start = 0; start < size;) {
+        size_t end = start;
+        while (end < size && may_be_in_name(text[end])) end++;
+        if (sql_is_setting_name(text + start, end - start)) found(context, text + start, end - start);
+        start = end + 1;
+    }
+}

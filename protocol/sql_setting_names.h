@@ -18,4 +18,7 @@ bool sql_is_setting_name(const char *text, size_t size);
 void sql_setting_names(const char *text, size_t size, enum sql_strings strings, void (*found)(void *context, const char *name, size_t size),
                        void *context);
 
+/* The same for text that cannot be read as SQL (its encoding hides ASCII bytes inside other characters): whatever looks like a name, wherever it stands. */
+void sql_setting_names_anywhere(const char *text, size_t size, void (*found)(void *context, const char *name, size_t size), void *context);
+
 #endif

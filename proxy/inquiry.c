@@ -68,9 +68,12 @@ void inquiry_note_name(void *context, const char *name, size_t size)
     known->names[known->count++][size] = '\0';
 }
 
-void inquiry_note_names(struct pool *pool, const char *text, size_t size, enum sql_strings strings)
+void inquiry_note_names(struct pool *pool, const char *text, size_t size, bool can_scan, enum sql_strings strings)
 {
-    sql_setting_names(text, size, strings, inquiry_note_name, pool);
+    if (can_scan)
+        sql_setting_names(text, size, strings, inquiry_note_name, pool);
+    else
+        sql_setting_names_anywhere(text, size, inquiry_note_name, pool);
 }
 
 void inquiry_forget_setting_names(struct pool *pool)

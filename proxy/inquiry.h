@@ -14,7 +14,7 @@ struct inquiry;
  * A statement that may set settings is about to run: custom ones (app.user_id) can be asked for by name only. From SQL text, and from a text that may be the name
  * itself (a parameter of set_config).
  */
-void inquiry_note_names(struct pool *pool, const char *text, size_t size, enum sql_strings strings);
+void inquiry_note_names(struct pool *pool, const char *text, size_t size, bool can_scan, enum sql_strings strings);
 void inquiry_note_name(void *pool, const char *name, size_t size);
 void inquiry_forget_setting_names(struct pool *pool);
 

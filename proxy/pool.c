@@ -311,6 +311,17 @@ static void login_failed(struct server *server, const struct server_login *login
     refuse_waiters(pool);
 }
 
+static uint64_t hash_parameters(const struct pool *pool)
+{
+    uint64_t hash = 0;
+    for (unsigned i = 0; i < PARAMETER_COUNT; i++) {
+        const char *value = pool->parameters.values[i];
+        if (!value || i == PARAMETER_APPLICATION_NAME || !parameter_is_settable((enum parameter)i)) continue;
+        hash = (hash ^ statements_hash(pool->pools->commons->statements, value, strlen(value))) * UINT64_C(0x9e3779b97f4a7c15) + i;
+    }
+    return hash;
+}
+
 static void login_worked(struct server *server, struct server_login *login)
 {
     struct pool *pool = server->pool;
@@ -322,6 +333,7 @@ static void login_worked(struct server *server, struct server_login *login)
     pool->slots.retry_at_us = 0;
     for (unsigned i = 0; i < PARAMETER_COUNT; i++) pool_default_changed(pool, (enum parameter)i, login->parameters.values[i]);
     pool->has_parameters = true;
+    pool->parameters_hash = hash_parameters(pool);
     for (unsigned i = 0; i < login->function_count; i++) function_names_add(&pool->functions, login->functions[i]);
     server_take_over(server, login);
     log_server(server, LOG_LEVEL_INFO, "server_login", NULL);

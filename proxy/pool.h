@@ -31,6 +31,7 @@ struct pool {
     uint32_t pinned;              /* clients with pins */
     struct parameters parameters; /* what its servers report at login */
     bool has_parameters;
+    uint64_t parameters_hash; /* of those that SET can change, but for application_name */
     struct welcome *welcomes;
     struct function_names functions;     /* of the database: those whose bodies may change the session */
     int64_t functions_due_us;            /* when they are to be looked for again, at a login */

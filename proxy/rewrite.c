@@ -198,15 +198,22 @@ static void pass(struct outgoing *outgoing, const uint8_t *message, size_t avail
     outgoing_add(outgoing, message, total < available ? total : available);
 }
 
-static bool is_scannable(const struct server *server)
+/* The client's own: a server that was just leased may still report its former client's. */
+static const char *setting_of(const struct client *client, const char *name, enum parameter parameter)
 {
-    const char *encoding = server->parameters.values[PARAMETER_CLIENT_ENCODING];
+    const char *value = session_state_get(client->settings, name);
+    return value ? value : client->pool->parameters.values[parameter];
+}
+
+static bool is_scannable(const struct client *client)
+{
+    const char *encoding = setting_of(client, "client_encoding", PARAMETER_CLIENT_ENCODING);
     return !encoding || sql_lex_can_read(encoding);
 }
 
-static enum sql_strings strings_of(const struct server *server)
+static enum sql_strings strings_of(const struct client *client)
 {
-    const char *value = server->parameters.values[PARAMETER_STANDARD_CONFORMING_STRINGS];
+    const char *value = setting_of(client, "standard_conforming_strings", PARAMETER_STANDARD_CONFORMING_STRINGS);
     return value && strcmp(value, "off") == 0 ? SQL_STRINGS_BACKSLASH : SQL_STRINGS_STANDARD;
 }
 
@@ -229,8 +236,8 @@ static uint64_t parse_context(const struct client *client)
                                         "timezone_abbreviations",
                                         "transform_null_equals",
                                         "xmloption"};
-    uint64_t context = 0;
-    if (session_state_note(client->settings, &context)) return context;
+    uint64_t context = 0, standard = client->pool->parameters_hash;
+    if (session_state_note(client->settings, &context)) return context ^ standard;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *value = session_state_get(client->settings, names[i]);
         if (!value) continue;
@@ -238,7 +245,7 @@ static uint64_t parse_context(const struct client *client)
         context = (context ^ hash) * UINT64_C(0x9e3779b97f4a7c15) + i + 1;
     }
     session_state_set_note(client->settings, context);
-    return context;
+    return context ^ standard;
 }
 
 /* The statement that the client calls by this name, in the terms of its settings now: a server must not get it from a session that reads it otherwise. */
@@ -248,9 +255,9 @@ static struct statement *find_statement(struct outgoing *outgoing, const char *n
     struct statement *statement = statement_names_find(&client->statements, name);
     uint64_t context = statement ? parse_context(client) : 0;
     if (!statement || statement->context == context) return statement;
-    struct statement_terms terms = {.context = context, .is_named = true, .is_scannable = is_scannable(outgoing->server)};
+    struct statement_terms terms = {.context = context, .is_named = true, .is_scannable = is_scannable(outgoing->client)};
     struct statement *renewed = statements_intern(client->host->commons->statements, statement->tail, statement->tail_size, &terms);
-    statement_effects(renewed, terms.is_scannable, strings_of(outgoing->server));
+    statement_effects(renewed, terms.is_scannable, strings_of(outgoing->client));
     struct statement *former = statement_names_set(&client->statements, name, renewed);
     statement_unref(&former);
     statement_unref(&renewed); /* the client's names hold it */
@@ -370,8 +377,8 @@ static void send_refusal(struct outgoing *outgoing)
 static uint32_t effects_of_functions(const struct outgoing *outgoing, uint32_t effects, const char *text, size_t size)
 {
     struct pool *pool = outgoing->client->pool;
-    if (!is_scannable(outgoing->server)) return 0;
-    enum sql_strings strings = strings_of(outgoing->server);
+    if (!is_scannable(outgoing->client)) return 0;
+    enum sql_strings strings = strings_of(outgoing->client);
     if (effects & EFFECT_CREATE) function_names_add_created(&pool->functions, text, size, strings);
     bool are_called = !function_names_is_empty(&pool->functions) && function_names_are_called(&pool->functions, text, size, strings);
     return are_called ? EFFECT_OPAQUE_CODE : 0;
@@ -379,8 +386,8 @@ static uint32_t effects_of_functions(const struct outgoing *outgoing, uint32_t e
 
 static void note_setting_names(const struct outgoing *outgoing, uint32_t effects, const char *text, size_t size)
 {
-    if (effects & EFFECTS_ON_SETTINGS && is_scannable(outgoing->server))
-        inquiry_note_names(outgoing->client->pool, text, size, strings_of(outgoing->server));
+    const struct client *client = outgoing->client;
+    if (effects & EFFECTS_ON_SETTINGS) inquiry_note_names(client->pool, text, size, is_scannable(client), strings_of(client));
 }
 
 /* The parameters of a Bind, of which one may be the name of a setting. What cannot be read is no concern of ours. */
@@ -486,8 +493,8 @@ static struct statement *statement_of_message(struct outgoing *outgoing, const s
     struct client *client = outgoing->client;
     struct statements *table = client->host->commons->statements;
     size_t name_size = strlen(parsed->statement) + 1, text_size = strlen(parsed->text) + 1;
-    bool can_scan = is_scannable(outgoing->server);
-    enum sql_strings strings = strings_of(outgoing->server);
+    bool can_scan = is_scannable(outgoing->client);
+    enum sql_strings strings = strings_of(outgoing->client);
     struct statement_terms terms = {.context = parse_context(client), .is_named = name_size > 1, .is_scannable = can_scan};
     struct statement *statement = statements_intern(table, body + name_size, size - name_size, &terms);
     uint32_t effects = statement_effects(statement, can_scan, strings);
@@ -544,8 +551,8 @@ static void query_message(struct outgoing *outgoing, const uint8_t *message, siz
         pass(outgoing, message, available, frame);
         return;
     }
-    enum sql_strings strings = strings_of(server);
-    uint32_t effects = statement_effects_of_text(text, frame->body_size - 1, is_scannable(server), strings);
+    enum sql_strings strings = strings_of(client);
+    uint32_t effects = statement_effects_of_text(text, frame->body_size - 1, is_scannable(client), strings);
     if (inquiry_refuses_pin(client, effects)) {
         send_query(outgoing, refusal_sql);
         return;
@@ -664,6 +671,26 @@ void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t a
     }
 }
 
+bool rewrite_answer_parse(struct client *client, const uint8_t *message, const struct frame *frame)
+{
+    const uint8_t *body = message + FRAME_HEADER_SIZE;
+    struct frontend_parse_message parsed;
+    if (client->pool->mode == POOL_MODE_SESSION || frontend_parse_parse(body, frame->body_size, &parsed) != CODEC_OK) return false;
+    if (*parsed.statement == '\0' || statement_names_find(&client->statements, parsed.statement)) return false;
+    size_t name_size = strlen(parsed.statement) + 1;
+    struct statement_terms terms = {.context = parse_context(client), .is_named = true, .is_scannable = is_scannable(client)};
+    struct statement *statement =
+        statements_intern(client->host->commons->statements, body + name_size, frame->body_size - name_size, &terms);
+    bool is_known = statement->is_proven && !may_rename(client, statement_effects(statement, terms.is_scannable, strings_of(client)));
+    if (is_known) {
+        statement_names_set(&client->statements, parsed.statement, statement);
+        static const uint8_t parse_complete[] = {BACKEND_PARSE_COMPLETE, 0, 0, 0, 4};
+        stream_write(&client->stream, parse_complete, sizeof parse_complete);
+    }
+    statement_unref(&statement);
+    return is_known;
+}
+
 /* ---- what became of it ---- */
 
 static void undo_name(struct client *client, struct preparation *preparation)
@@ -703,6 +730,12 @@ static void undo(struct server *server, struct preparation *preparation, enum ex
     }
 }
 
+static void confirm(struct server *server, struct statement *statement)
+{
+    prepared_set_confirm(&server->prepared, statement);
+    statement->is_proven = true;
+}
+
 void rewrite_ended(void *context, enum exchange_outcome outcome)
 {
     struct server *server = context;
@@ -710,7 +743,7 @@ void rewrite_ended(void *context, enum exchange_outcome outcome)
     if (outcome != EXCHANGE_DONE)
         undo(server, &preparation, outcome);
     else if (preparation.kind == PREPARATION_NAMED || preparation.kind == PREPARATION_INJECTED)
-        prepared_set_confirm(&server->prepared, preparation.statement);
+        confirm(server, preparation.statement);
     else if (preparation.kind == PREPARATION_UNNAMED || preparation.kind == PREPARATION_INJECTED_UNNAMED)
         server->is_unnamed_confirmed = server->unnamed == preparation.statement;
     preparation_fini(&preparation);

@@ -30,6 +30,11 @@ void outgoing_flush(struct outgoing *outgoing);
 /* One message of the client's, of which `available` bytes stand at `message`: all of it, or the first COMMONS_WHOLE_MESSAGE_MAX and more. */
 void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame);
 
+/*
+ * A whole Parse message of a client without a lease. True: it is of a named statement that some server has prepared already, and was answered, without a server.
+ */
+bool rewrite_answer_parse(struct client *client, const uint8_t *message, const struct frame *frame);
+
 /* For server->exchange.ended. */
 void rewrite_ended(void *server, enum exchange_outcome outcome);
 /* DEALLOCATE ALL, as one of several statements, succeeded: the tag said so. */

@@ -30,6 +30,7 @@ struct statement {
     uint64_t context; /* its terms' */
     uint32_t effects; /* statement_effects.h's, once is_scanned */
     bool is_scanned;
+    bool is_proven; /* the caller's: a server has prepared it */
     /* private from here on */
     uint64_t hash[2];
     const uint8_t *identity; /* the tail, or the tail without comments */
