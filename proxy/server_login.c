@@ -158,13 +158,33 @@ static void wait_until_gone(PGconn *conn)
     }
 }
 
-static bool run_connect_query(struct server_login *login, PGconn *conn)
+/* The last result of these statements; NULL: the connection was lost, or the deadline has passed. */
+static PGresult *execute_within(PGconn *conn, const char *sql, int64_t deadline_us)
+{
+    PGresult *last = NULL;
+    if (!PQsendQuery(conn, sql)) return NULL;
+    for (;;) {
+        while (PQisBusy(conn))
+            if (!wait_for(conn, POLLIN, deadline_us) || !PQconsumeInput(conn)) {
+                PQclear(last);
+                return NULL;
+            }
+        PGresult *result = PQgetResult(conn);
+        if (!result) return last;
+        PQclear(last);
+        last = result;
+        ExecStatusType status = PQresultStatus(result);
+        if (status == PGRES_COPY_IN || status == PGRES_COPY_OUT || status == PGRES_COPY_BOTH) return last; /* nobody is there to copy */
+    }
+}
+
+static bool run_connect_query(struct server_login *login, PGconn *conn, int64_t deadline_us)
 {
     if (!login->connect_query) return true;
-    PGresult *result = PQexec(conn, login->connect_query);
+    PGresult *result = execute_within(conn, login->connect_query, deadline_us);
     ExecStatusType status = PQresultStatus(result);
     bool is_ok = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK || status == PGRES_EMPTY_QUERY;
-    if (!is_ok) fail(login, PQerrorMessage(conn));
+    if (!is_ok) fail(login, result ? PQerrorMessage(conn) : "connect_query did not end in time, or took the connection with it");
     PQclear(result);
     return is_ok;
 }
@@ -183,14 +203,30 @@ static const char functions_sql[] =
     " UNION SELECT c.name FROM candidate c, touching t WHERE pg_catalog.strpos(c.body, pg_catalog.lower(t.name)) OPERATOR(pg_catalog.>) 0)"
     " SELECT name FROM touching";
 
-static void find_functions(struct server_login *login, PGconn *conn)
+/* False: the connection did not survive it. That they cannot be read is no harm to the login. */
+static bool find_functions(struct server_login *login, PGconn *conn, int64_t deadline_us)
 {
-    if (!login->wants_functions) return;
-    PGresult *result = PQexec(conn, functions_sql);
+    if (!login->wants_functions) return true;
+    PGresult *result = execute_within(conn, functions_sql, deadline_us);
+    if (!result) {
+        fail(login, *PQerrorMessage(conn) ? PQerrorMessage(conn) : "the server stopped answering during the login");
+        return false;
+    }
     int count = PQresultStatus(result) == PGRES_TUPLES_OK ? PQntuples(result) : 0;
     login->functions = memory_zalloc(((size_t)count + 1) * sizeof *login->functions);
     for (int i = 0; i < count; i++) login->functions[login->function_count++] = memory_strdup(PQgetvalue(result, i, 0));
     PQclear(result);
+    return true;
+}
+
+static void take_over(struct server_login *login, PGconn *conn)
+{
+    login->cancel = PQgetCancel(conn);
+    login->pid = (uint32_t)PQbackendPID(conn);
+    for (unsigned i = 0; i < PARAMETER_COUNT; i++)
+        parameters_set(&login->parameters, (enum parameter)i, PQparameterStatus(conn, parameter_name((enum parameter)i)));
+    PQsetnonblocking(conn, 1);
+    login->conn = conn;
 }
 
 static void log_in(struct offload_job *job)
@@ -207,14 +243,9 @@ static void log_in(struct offload_job *job)
     } else if (PQstatus(conn) != CONNECTION_OK) {
         fail(login, PQerrorMessage(conn));
         wait_until_gone(conn);
-    } else if (run_connect_query(login, conn)) {
-        find_functions(login, conn);
-        login->cancel = PQgetCancel(conn);
-        login->pid = (uint32_t)PQbackendPID(conn);
-        for (unsigned i = 0; i < PARAMETER_COUNT; i++)
-            parameters_set(&login->parameters, (enum parameter)i, PQparameterStatus(conn, parameter_name((enum parameter)i)));
-        PQsetnonblocking(conn, 1);
-        login->conn = conn;
+    } else if (run_connect_query(login, conn, deadline_us) && find_functions(login, conn, deadline_us)) {
+        if (PQstatus(conn) == CONNECTION_OK && PQtransactionStatus(conn) == PQTRANS_IDLE) take_over(login, conn);
+        else fail(login, "the connection was not at rest after its login");
     }
     if (!login->conn) PQfinish(conn);
     forget_options(login);
