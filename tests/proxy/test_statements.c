@@ -44,7 +44,8 @@ static struct statement *intern_as(const char *text, const char *types, bool is_
 {
     uint8_t *tail = malloc(strlen(text) + 3 + 4 * strlen(types));
     size_t size = write_tail(tail, text, types);
-    struct statement *statement = statements_intern(table, tail, size, &(struct statement_terms){.is_named = is_named, .is_scannable = is_scannable});
+    struct statement *statement =
+        statements_intern(table, tail, size, &(struct statement_terms){.is_named = is_named, .is_scannable = is_scannable});
     free(tail);
     return statement;
 }
@@ -167,7 +168,8 @@ Test(statements, names)
     cr_expect_str_eq(statement->name, name, "the same name after it was away");
     struct statements *elsewhere = statements_new();
     uint8_t tail[64];
-    struct statement *other = statements_intern(elsewhere, tail, write_tail(tail, "select 1", ""), &(struct statement_terms){.is_named = true, .is_scannable = true});
+    struct statement *other = statements_intern(elsewhere, tail, write_tail(tail, "select 1", ""),
+                                                &(struct statement_terms){.is_named = true, .is_scannable = true});
     cr_expect_str_neq(other->name, name, "each table has its own secret");
     release(other);
     release(statement);
@@ -346,7 +348,8 @@ static void measure(const char *what, const char *text, bool is_named)
     struct statement *kept = statements_intern(table, tail, size, &(struct statement_terms){.is_named = is_named, .is_scannable = true});
     double begin = now_ns();
     for (int i = 0; i < ROUNDS; i++) {
-        struct statement *same = statements_intern(table, tail, size, &(struct statement_terms){.is_named = is_named, .is_scannable = true});
+        struct statement *same =
+            statements_intern(table, tail, size, &(struct statement_terms){.is_named = is_named, .is_scannable = true});
         statement_unref(&same);
     }
     fprintf(stderr, "intern, hit, %zu bytes, %s: %.0f ns\n", strlen(text), what, (now_ns() - begin) / ROUNDS);
