@@ -230,9 +230,13 @@ static void on_server_closed(struct server *server, enum server_state was)
     turnstile_closed(pool->pools->commons->turnstile, &pool->slots);
 }
 
+static void note_texts(struct pool *pool);
+
 void pool_default_changed(struct pool *pool, enum parameter parameter, const char *value)
 {
-    if (parameters_set(&pool->parameters, parameter, value)) pool->pools->host->forget_welcomes(pool);
+    if (!parameters_set(&pool->parameters, parameter, value)) return;
+    note_texts(pool);
+    pool->pools->host->forget_welcomes(pool);
 }
 
 /* ---- logins ---- */
@@ -322,6 +326,16 @@ static uint64_t hash_parameters(const struct pool *pool)
     return hash;
 }
 
+/* How the texts of its clients are to be read, as far as they do not say otherwise. */
+static void note_texts(struct pool *pool)
+{
+    const char *encoding = pool->parameters.values[PARAMETER_CLIENT_ENCODING];
+    const char *strings = pool->parameters.values[PARAMETER_STANDARD_CONFORMING_STRINGS];
+    pool->parameters_hash = hash_parameters(pool);
+    pool->is_scannable = !encoding || sql_lex_can_read(encoding);
+    pool->has_backslashes = strings && strcmp(strings, "off") == 0;
+}
+
 static void login_worked(struct server *server, struct server_login *login)
 {
     struct pool *pool = server->pool;
@@ -333,7 +347,7 @@ static void login_worked(struct server *server, struct server_login *login)
     pool->slots.retry_at_us = 0;
     for (unsigned i = 0; i < PARAMETER_COUNT; i++) pool_default_changed(pool, (enum parameter)i, login->parameters.values[i]);
     pool->has_parameters = true;
-    pool->parameters_hash = hash_parameters(pool);
+    note_texts(pool);
     for (unsigned i = 0; i < login->function_count; i++) function_names_add(&pool->functions, login->functions[i]);
     server_take_over(server, login);
     log_server(server, LOG_LEVEL_INFO, "server_login", NULL);

@@ -31,6 +31,8 @@ struct pool {
     uint32_t pinned;              /* clients with pins */
     struct parameters parameters; /* what its servers report at login */
     bool has_parameters;
+    bool is_scannable;        /* client_encoding is one that sql_lex can read, unless a client sets another */
+    bool has_backslashes;     /* standard_conforming_strings is off, unless a client sets it */
     uint64_t parameters_hash; /* of those that SET can change, but for application_name */
     struct welcome *welcomes;
     struct function_names functions;     /* of the database: those whose bodies may change the session */

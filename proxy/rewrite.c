@@ -198,27 +198,14 @@ static void pass(struct outgoing *outgoing, const uint8_t *message, size_t avail
     outgoing_add(outgoing, message, total < available ? total : available);
 }
 
-/* The client's own: a server that was just leased may still report its former client's. */
-static const char *setting_of(const struct client *client, const char *name, enum parameter parameter)
-{
-    const char *value = session_state_get(client->settings, name);
-    return value ? value : client->pool->parameters.values[parameter];
-}
-
-static bool is_scannable(const struct client *client)
-{
-    const char *encoding = setting_of(client, "client_encoding", PARAMETER_CLIENT_ENCODING);
-    return !encoding || sql_lex_can_read(encoding);
-}
-
-static enum sql_strings strings_of(const struct client *client)
-{
-    const char *value = setting_of(client, "standard_conforming_strings", PARAMETER_STANDARD_CONFORMING_STRINGS);
-    return value && strcmp(value, "off") == 0 ? SQL_STRINGS_BACKSLASH : SQL_STRINGS_STANDARD;
-}
+/*
+ * How a client's texts are to be read: by its own settings, not by what its server reports, which may still be what a former client set. Worked out once for
+ * each map of settings, and kept with it as its note: the four lowest bits are flags, the others the context.
+ */
+enum { NOTE_HAS_ENCODING = 1, NOTE_IS_SCANNABLE = 2, NOTE_HAS_STRINGS = 4, NOTE_HAS_BACKSLASHES = 8, NOTE_FLAGS = 15 };
 
 /* What PostgreSQL reads from the session while it parses; a statement that was parsed under other values is another statement. */
-static uint64_t parse_context(const struct client *client)
+static uint64_t hash_parse_settings(const struct client *client)
 {
     static const char *const names[] = {"array_nulls",
                                         "backslash_quote",
@@ -236,16 +223,45 @@ static uint64_t parse_context(const struct client *client)
                                         "timezone_abbreviations",
                                         "transform_null_equals",
                                         "xmloption"};
-    uint64_t context = 0, standard = client->pool->parameters_hash;
-    if (session_state_note(client->settings, &context)) return context ^ standard;
+    uint64_t context = 0;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const char *value = session_state_get(client->settings, names[i]);
         if (!value) continue;
         uint64_t hash = statements_hash(client->host->commons->statements, value, strlen(value));
         context = (context ^ hash) * UINT64_C(0x9e3779b97f4a7c15) + i + 1;
     }
-    session_state_set_note(client->settings, context);
-    return context ^ standard;
+    return context;
+}
+
+static uint64_t note_of(const struct client *client)
+{
+    uint64_t note;
+    if (session_state_note(client->settings, &note)) return note;
+    note = hash_parse_settings(client) & ~(uint64_t)NOTE_FLAGS;
+    const char *encoding = session_state_get(client->settings, "client_encoding");
+    const char *strings = session_state_get(client->settings, "standard_conforming_strings");
+    if (encoding) note |= NOTE_HAS_ENCODING | (sql_lex_can_read(encoding) ? NOTE_IS_SCANNABLE : 0u);
+    if (strings) note |= NOTE_HAS_STRINGS | (strcmp(strings, "off") == 0 ? NOTE_HAS_BACKSLASHES : 0u);
+    session_state_set_note(client->settings, note);
+    return note;
+}
+
+static bool is_scannable(const struct client *client)
+{
+    uint64_t note = note_of(client);
+    return note & NOTE_HAS_ENCODING ? (note & NOTE_IS_SCANNABLE) != 0 : client->pool->is_scannable;
+}
+
+static enum sql_strings strings_of(const struct client *client)
+{
+    uint64_t note = note_of(client);
+    bool has_backslashes = note & NOTE_HAS_STRINGS ? (note & NOTE_HAS_BACKSLASHES) != 0 : client->pool->has_backslashes;
+    return has_backslashes ? SQL_STRINGS_BACKSLASH : SQL_STRINGS_STANDARD;
+}
+
+static uint64_t parse_context(const struct client *client)
+{
+    return (note_of(client) & ~(uint64_t)NOTE_FLAGS) ^ client->pool->parameters_hash;
 }
 
 /* The statement that the client calls by this name, in the terms of its settings now: a server must not get it from a session that reads it otherwise. */
