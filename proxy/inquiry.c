@@ -211,9 +211,18 @@ static void log_pin(const struct client *client, const char *event, uint32_t pin
     log_end(&line);
 }
 
+static void count_reasons(struct stats *stats, uint32_t pins)
+{
+#define X(name, counter, text) \
+    if (pins & name) stats->counter++;
+#include "proxy/pins.def"
+#undef X
+}
+
 void inquiry_set_pins(struct client *client, uint32_t pins)
 {
     if (pins == client->pins) return;
+    count_reasons(&client->host->commons->stats, pins & ~client->pins);
     struct pool *pool = client->pool;
     if (!client->pins) {
         pool->pinned++;

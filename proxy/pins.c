@@ -6,7 +6,7 @@
 const char *pin_text(uint32_t pins)
 {
     static const char *const texts[] = {
-#define X(name, text) [name##_INDEX] = text,
+#define X(name, counter, text) [name##_INDEX] = text,
 #include "proxy/pins.def"
 #undef X
     };

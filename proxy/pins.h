@@ -5,13 +5,13 @@
 
 /* Sets of reasons why a client's lease outlives its transactions. The list stands in pins.def. */
 enum pin_index {
-#define X(name, text) name##_INDEX,
+#define X(name, counter, text) name##_INDEX,
 #include "proxy/pins.def"
 #undef X
     PIN_COUNT
 };
 enum pin {
-#define X(name, text) name = 1 << name##_INDEX,
+#define X(name, counter, text) name = 1 << name##_INDEX,
 #include "proxy/pins.def"
 #undef X
 };

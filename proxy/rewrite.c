@@ -383,6 +383,7 @@ static void send_refusal(struct outgoing *outgoing)
     struct server *server = outgoing->server;
     if (!exchange_sent(&server->exchange, EXCHANGE_INJECTED, FRONTEND_PARSE, 0)) return;
     preparations_push(&server->preparations, PREPARATION_REFUSAL, NULL, NULL, NULL);
+    server->host->commons->stats.pins_refused++;
     struct bytes_writer writer = make(outgoing, SMALL_MESSAGE);
     frontend_write_parse(&writer, "", "*", NULL, 0);
     add_made(outgoing, &writer);
@@ -570,6 +571,7 @@ static void query_message(struct outgoing *outgoing, const uint8_t *message, siz
     enum sql_strings strings = strings_of(client);
     uint32_t effects = statement_effects_of_text(text, frame->body_size - 1, is_scannable(client), strings);
     if (inquiry_refuses_pin(client, effects)) {
+        client->host->commons->stats.pins_refused++;
         send_query(outgoing, refusal_sql);
         return;
     }
