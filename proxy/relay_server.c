@@ -13,6 +13,7 @@
 #include "protocol/frame.h"
 #include "proxy/inquiry.h"
 #include "proxy/log.h"
+#include "proxy/prepare.h"
 #include "proxy/rewrite.h"
 
 enum { PARTS_MAX = 16, REPLACED_ERROR_MAX = 8192 };
@@ -99,7 +100,7 @@ static void look_at_error(struct server *server, const uint8_t *body, size_t siz
         server->has_said_goodbye = true;
         log_server_error(server, &error);
     }
-    if (error.sqlstate && strcmp(error.sqlstate, SQLSTATE_FEATURE_NOT_SUPPORTED) == 0) rewrite_plan_is_stale(server);
+    if (error.sqlstate && strcmp(error.sqlstate, SQLSTATE_FEATURE_NOT_SUPPORTED) == 0) prepare_plan_is_stale(server);
     if (!is_ours) return;
     struct client *client = server->client;
     if (server->state == SERVER_CLEANING) {

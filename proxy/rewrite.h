@@ -3,29 +3,13 @@
 
 #include "protocol/frame.h"
 #include "proxy/lease.h"
+#include "proxy/outgoing.h"
 
 /*
  * What of a client's messages changes on the way to a server that it shares with others: the names of prepared statements (PostgreSQL manual, "Extended
  * Query"). A Parse of a statement that the server has is answered here; one that the server lacks is put in front of the message that needs it.
  * Everything else passes as it is. Here the messages are also told to the exchange, and looked at for what they do to the session.
  */
-
-/* Messages on their way to one server, collected for as few writes as possible. Lives on the stack of one event. */
-enum { OUTGOING_PARTS_MAX = 48, OUTGOING_SIDE_SIZE = 8192 };
-struct outgoing {
-    struct client *client;
-    struct server *server;
-    struct iovec parts[OUTGOING_PARTS_MAX];
-    int count;
-    size_t side_used;
-    uint8_t side[OUTGOING_SIDE_SIZE]; /* bytes that stand in no buffer of the client's */
-};
-
-void outgoing_init(struct outgoing *outgoing, struct client *client);
-/* Bytes that stay where they are until outgoing_flush. */
-void outgoing_add(struct outgoing *outgoing, const uint8_t *data, size_t size);
-/* Send; afterwards nothing refers to the bytes any more. Reading the client pauses while the server takes no more. */
-void outgoing_flush(struct outgoing *outgoing);
 
 /* One message of the client's, of which `available` bytes stand at `message`: all of it, or the first COMMONS_WHOLE_MESSAGE_MAX and more. */
 void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame);
@@ -35,12 +19,8 @@ void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t a
  */
 bool rewrite_answer_parse(struct client *client, const uint8_t *message, const struct frame *frame);
 
-/* For server->exchange.ended. */
-void rewrite_ended(void *server, enum exchange_outcome outcome);
 /* DEALLOCATE ALL, as one of several statements, succeeded: the tag said so. */
 void rewrite_deallocated_all(struct server *server);
-/* The server's statements may be out of date ("cached plan must not change result type"). */
-void rewrite_plan_is_stale(struct server *server);
 /*
  * If the body of an ErrorResponse names one of our statement names, write the whole message with the client's own name instead. Returns its size; 0: send it as it is.
  */
@@ -49,8 +29,7 @@ size_t rewrite_error(const struct client *client, const uint8_t *body, size_t si
 /* The whole ErrorResponse that stands in for the server's where a statement was refused. Returns its size. */
 size_t rewrite_write_refusal(uint8_t *message_out, size_t capacity);
 
-/* A client ends; a server ends. */
+/* A client ends. */
 void rewrite_forget_client(struct client *client);
-void rewrite_forget_server(struct server *server);
 
 #endif

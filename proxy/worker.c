@@ -14,8 +14,8 @@
 #include "proxy/inquiry.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
+#include "proxy/prepare.h"
 #include "proxy/relay.h"
-#include "proxy/rewrite.h"
 
 enum { CANCEL_THREADS = 8, PASSWORD_THREADS = 1, SERVERS_GOODBYE_US = 3000000 };
 
@@ -51,8 +51,8 @@ static void on_accepted(int fd, const struct listener_peer *peer, void *context)
     client_new(&worker->client_host, fd, peer);
 }
 
-static const struct pools_host pools_host = {.message_ended = rewrite_ended,
-                                             .forget_server = rewrite_forget_server,
+static const struct pools_host pools_host = {.message_ended = prepare_ended,
+                                             .forget_server = prepare_forget_server,
                                              .forget_setting_names = inquiry_forget_setting_names,
                                              .granted = relay_granted,
                                              .refused = relay_refused,

@@ -1,0 +1,36 @@
+#ifndef PROXY_PREPARE_H
+#define PROXY_PREPARE_H
+
+#include "proxy/outgoing.h"
+#include "proxy/pool.h"
+
+/*
+ * Statements on servers: what is put in front of a client's message so that its server has what the message needs, what is assumed of it, and what is
+ * taken back when the server refuses or skips it.
+ */
+
+/* Put a Parse in front when the server lacks the statement. An error in it is the client's to see when `owner` is EXCHANGE_INJECTED. True: it was put. */
+bool prepare_statement(struct outgoing *outgoing, struct statement *statement, enum exchange_owner owner);
+/* The server's unnamed statement is made the client's, or closed when the client has none. */
+void prepare_unnamed(struct outgoing *outgoing);
+/* The server is about to be given the statement, of which it was in this state: whatever may be there under its name goes, and the least recently used make room. */
+void prepare_place(struct outgoing *outgoing, struct statement *statement, enum prepared_state state);
+/* The Parse message itself, under the name that servers know the statement by; the exchange was told. */
+void prepare_send_parse(struct outgoing *outgoing, const struct statement *statement);
+
+/* The unnamed statement of a client or server is this one from now on (NULL: none). */
+void prepare_set_unnamed(struct statement **place, struct statement *statement);
+/* The server's, by a Parse that was sent; or none that is known. */
+void prepare_put_unnamed(struct server *server, struct statement *statement);
+void prepare_forget_unnamed(struct server *server);
+
+/* For server->exchange.ended. */
+void prepare_ended(void *server, enum exchange_outcome outcome);
+/* The server's statements may be out of date ("cached plan must not change result type"). */
+void prepare_plan_is_stale(struct server *server);
+/* The server ends. */
+void prepare_forget_server(struct server *server);
+
+enum { PREPARE_SMALL_MESSAGE = 5 + STATEMENT_NAME_SIZE + 16 }; /* one that holds little more than a statement's name */
+
+#endif
