@@ -106,6 +106,14 @@ static bool leads_to_name(const char *text, size_t size, bool was_leading)
            (was_leading && (is_word(text, size, "local") || is_word(text, size, "session")));
 }
 
+/* Within a constant the quotes of another one are doubled: '.. set_config(''app.x'' ..'. They read as an empty constant in front of the name. */
+static bool is_quotes_only(const char *text, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if (text[i] != '\'') return false;
+    return true;
+}
+
 static void search_text(const struct search *search, const char *text, size_t size, int depth)
 {
     struct sql_lex lex;
@@ -124,11 +132,13 @@ static void search_text(const struct search *search, const char *text, size_t si
             continue;
         }
         if (dotted.wants_dot || !is_name) end(&dotted, search);
-        if (is_name && (is_leading || dotted.size > 0) && !leads_to_name(at, length, is_leading)) {
+        /* Also the words that may stand in front of a name: "SET session.x", "SET app.reset". */
+        if (is_name && (is_leading || dotted.size > 0)) {
             add(&dotted, is_quoted ? at + 1 : at, is_quoted ? length - 2 : length);
             dotted.wants_dot = true;
         }
-        is_leading = token.kind == SQL_WORD && leads_to_name(at, length, is_leading);
+        is_leading = (token.kind == SQL_WORD && leads_to_name(at, length, is_leading)) ||
+                     (depth > 0 && token.kind == SQL_STRING && is_quotes_only(at, length));
         if (token.kind >= SQL_STRING && token.kind <= SQL_DOLLAR_STRING) constant(search, text, &token, depth);
     }
     end(&dotted, search);

@@ -141,7 +141,9 @@ static int open_tcp(struct listeners *listeners, const char *name, const struct 
 /* A socket file that nobody listens on was left by a process that died. */
 static void remove_stale(const struct sockaddr_un *address)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    struct stat status;
+    if (lstat(address->sun_path, &status) || !S_ISSOCK(status.st_mode)) return;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) return;
     if (connect(fd, (const struct sockaddr *)address, sizeof *address) && errno == ECONNREFUSED) unlink(address->sun_path);
     close(fd);

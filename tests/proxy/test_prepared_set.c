@@ -131,6 +131,88 @@ Test(prepared_set, doubt_of_one)
     EXPECT_ORDER(3, 0, 1, 2);
 }
 
+/* ---- segments of the pipeline ---- */
+
+/* What lies behind a Sync does not stand or fall with the Parse in front of it. */
+Test(prepared_set, a_parse_counts_within_its_segment_until_confirmed)
+{
+    prepared_set_add(&set, statements[0]);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_YES);
+    prepared_set_next_segment(&set);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_MAYBE);
+    cr_expect_eq(prepared_set_use(&set, statements[0]), PREPARED_MAYBE);
+    prepared_set_confirm(&set, statements[0]);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_YES);
+    cr_expect_eq(prepared_set_use(&set, statements[0]), PREPARED_YES);
+    for (int i = 0; i < 3; i++) prepared_set_next_segment(&set);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_YES, "for good");
+}
+
+Test(prepared_set, confirmed_within_its_segment)
+{
+    prepared_set_add(&set, statements[0]);
+    prepared_set_confirm(&set, statements[0]);
+    prepared_set_add(&set, statements[1]);
+    prepared_set_next_segment(&set);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_YES);
+    cr_expect_eq(prepared_set_look(&set, statements[1]), PREPARED_MAYBE, "the other's is still under way");
+    prepared_set_add(&set, statements[2]);
+    cr_expect_eq(prepared_set_look(&set, statements[2]), PREPARED_YES);
+    cr_expect_eq(prepared_set_look(&set, statements[1]), PREPARED_MAYBE);
+}
+
+/* Sent again, it has to be done again. */
+Test(prepared_set, adding_again_takes_the_confirmation_back)
+{
+    prepared_set_add(&set, statements[0]);
+    prepared_set_confirm(&set, statements[0]);
+    prepared_set_next_segment(&set);
+    prepared_set_add(&set, statements[0]);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_YES);
+    prepared_set_next_segment(&set);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_MAYBE);
+    prepared_set_add(&set, statements[0]);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_YES, "in this segment");
+    cr_expect_eq(set.count, 1);
+}
+
+Test(prepared_set, confirming_what_is_not_there)
+{
+    prepared_set_confirm(&set, statements[0]);
+    cr_expect_eq(set.count, 0);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_NOT);
+    prepared_set_add(&set, statements[0]);
+    prepared_set_remove(&set, statements[0]);
+    prepared_set_confirm(&set, statements[0]);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_NOT);
+}
+
+/* Neither the end of a segment nor a confirmation that was under way removes a doubt: only a Parse does. */
+Test(prepared_set, doubt_outlives_segments_and_confirmations)
+{
+    prepared_set_add(&set, statements[0]);
+    prepared_set_doubt(&set, statements[0]);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_MAYBE, "in the same segment");
+    prepared_set_confirm(&set, statements[0]);
+    prepared_set_next_segment(&set);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_MAYBE);
+    prepared_set_add(&set, statements[0]);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_YES);
+    prepared_set_next_segment(&set);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_MAYBE);
+}
+
+/* Neither changes the order of use. */
+Test(prepared_set, segments_and_confirmations_are_no_use)
+{
+    for (int i = 0; i < 3; i++) prepared_set_add(&set, statements[i]);
+    prepared_set_next_segment(&set);
+    prepared_set_confirm(&set, statements[0]);
+    EXPECT_ORDER(0, 1, 2);
+}
+
+/* ---- all of it ---- */
+
 static uint64_t next_random(uint64_t *state)
 {
     *state ^= *state << 13;
@@ -141,9 +223,22 @@ static uint64_t next_random(uint64_t *state)
 /* The model is an array in order of use, oldest first. */
 struct model {
     int numbers[COUNT];
-    enum prepared_state states[COUNT]; /* by number */
+    enum { NOT, DOUBTFUL, SENT, CONFIRMED } states[COUNT]; /* by number */
+    unsigned segments[COUNT];                              /* by number: where it was sent */
+    unsigned segment;
     uint32_t count;
 };
+
+static enum prepared_state model_state(const struct model *model, int number)
+{
+    switch (model->states[number]) {
+    case NOT: return PREPARED_NOT;
+    case DOUBTFUL: return PREPARED_MAYBE;
+    case SENT: return model->segments[number] == model->segment ? PREPARED_YES : PREPARED_MAYBE;
+    case CONFIRMED: return PREPARED_YES;
+    }
+    return PREPARED_NOT;
+}
 
 static void model_take_out(struct model *model, int number)
 {
@@ -154,7 +249,7 @@ static void model_take_out(struct model *model, int number)
 
 static void model_put_last(struct model *model, int number)
 {
-    if (model->states[number] != PREPARED_NOT) model_take_out(model, number);
+    if (model->states[number] != NOT) model_take_out(model, number);
     model->numbers[model->count++] = number;
 }
 
@@ -171,33 +266,40 @@ Test(prepared_set, behaves_as_an_array)
     for (int round = 0; round < 300000; round++) {
         int number = (int)(next_random(&state) % COUNT);
         struct statement *statement = statements[number];
-        enum prepared_state *known = &model.states[number];
+        bool is_known = model.states[number] != NOT;
         unsigned action = (unsigned)(next_random(&state) % 100);
-        if (action < 40) {
-            cr_assert_eq(prepared_set_use(&set, statement), *known);
-            if (*known != PREPARED_NOT) model_put_last(&model, number);
-        } else if (action < 70) {
+        if (action < 35) {
+            cr_assert_eq(prepared_set_use(&set, statement), model_state(&model, number));
+            if (is_known) model_put_last(&model, number);
+        } else if (action < 60) {
             prepared_set_add(&set, statement);
             model_put_last(&model, number);
-            *known = PREPARED_YES;
+            model.states[number] = SENT;
+            model.segments[number] = model.segment;
+        } else if (action < 75) {
+            prepared_set_confirm(&set, statement);
+            if (model.states[number] == SENT) model.states[number] = CONFIRMED;
         } else if (action < 85) {
             prepared_set_remove(&set, statement);
-            if (*known != PREPARED_NOT) model_take_out(&model, number);
-            *known = PREPARED_NOT;
-        } else if (action < 97) {
+            if (is_known) model_take_out(&model, number);
+            model.states[number] = NOT;
+        } else if (action < 92) {
             prepared_set_doubt(&set, statement);
-            if (*known == PREPARED_NOT) model_put_first(&model, number);
-            *known = PREPARED_MAYBE;
+            if (!is_known) model_put_first(&model, number);
+            model.states[number] = DOUBTFUL;
+        } else if (action < 97) {
+            prepared_set_next_segment(&set);
+            model.segment++;
         } else if (action < 99) {
             prepared_set_doubt_all(&set);
-            for (uint32_t i = 0; i < model.count; i++) model.states[model.numbers[i]] = PREPARED_MAYBE;
+            for (uint32_t i = 0; i < model.count; i++) model.states[model.numbers[i]] = DOUBTFUL;
         } else if (round % 10 == 0) {
             prepared_set_clear(&set);
-            model = (struct model){0};
+            model = (struct model){.segment = model.segment};
         }
         cr_assert_eq(set.count, model.count);
         cr_assert_eq(prepared_set_oldest(&set), model.count ? statements[model.numbers[0]] : NULL);
         int other = (int)(next_random(&state) % COUNT);
-        cr_assert_eq(prepared_set_look(&set, statements[other]), model.states[other]);
+        cr_assert_eq(prepared_set_look(&set, statements[other]), model_state(&model, other));
     }
 }

@@ -184,3 +184,67 @@ Test(session_state, difference_sets_client_encoding_last)
     expect_difference(session_state_empty(states), STATE("client_encoding", "LATIN1", "timezone", "UTC", "a", "1"),
                       "SELECT " SET("E'a'", "E'1'") "," SET("E'timezone'", "E'UTC'") "," SET("E'client_encoding'", "E'LATIN1'"));
 }
+
+/* Other settings are made as the user who logged in: identities go first and come back last, the outer one around the inner one. */
+Test(session_state, difference_makes_settings_without_identities)
+{
+    expect_difference(
+        session_state_empty(states), STATE("role", "r", "zone", "1", "session_authorization", "u", "a", "2"),
+        "SELECT " SET("E'a'", "E'2'") "," SET("E'zone'", "E'1'") "," SET("E'session_authorization'", "E'u'") "," SET("E'role'", "E'r'"));
+    expect_difference(
+        STATE("role", "r", "zone", "1", "session_authorization", "u", "a", "2"), session_state_empty(states),
+        "SELECT " SET("E'role'", "NULL") "," SET("E'session_authorization'", "NULL") "," SET("E'a'", "NULL") "," SET("E'zone'", "NULL"));
+    expect_difference(session_state_empty(states), STATE("role", "r"), "SELECT " SET("E'role'", "E'r'"));
+    expect_difference(STATE("session_authorization", "u"), session_state_empty(states), "SELECT " SET("E'session_authorization'", "NULL"));
+}
+
+/* Also when the identity is the same on both sides: in between nobody has it. */
+Test(session_state, difference_takes_equal_identities_off_and_on)
+{
+    expect_difference(STATE("role", "r", "a", "1"), STATE("role", "r", "a", "2"),
+                      "SELECT " SET("E'role'", "NULL") "," SET("E'a'", "E'2'") "," SET("E'role'", "E'r'"));
+    expect_difference(
+        STATE("session_authorization", "u"), STATE("session_authorization", "u", "b", "1"),
+        "SELECT " SET("E'session_authorization'", "NULL") "," SET("E'b'", "E'1'") "," SET("E'session_authorization'", "E'u'"));
+    expect_difference(STATE("role", "r", "session_authorization", "u"), STATE("role", "s", "session_authorization", "v"),
+                      "SELECT " SET("E'role'", "NULL") "," SET("E'session_authorization'", "NULL") "," SET(
+                          "E'session_authorization'", "E'v'") "," SET("E'role'", "E's'"));
+    expect_difference(STATE("role", "r"), STATE("role", "r"), "");
+}
+
+Test(session_state, difference_sets_client_encoding_before_identities)
+{
+    expect_difference(session_state_empty(states), STATE("client_encoding", "LATIN1", "role", "r", "timezone", "UTC"),
+                      "SELECT " SET("E'timezone'", "E'UTC'") "," SET("E'client_encoding'", "E'LATIN1'") "," SET("E'role'", "E'r'"));
+    expect_difference(STATE("client_encoding", "LATIN1", "role", "r"), session_state_empty(states),
+                      "SELECT " SET("E'role'", "NULL") "," SET("E'client_encoding'", "NULL"));
+}
+
+/* Written after the encoding, in ASCII all the same. */
+Test(session_state, difference_writes_identities_in_ascii)
+{
+    expect_difference(
+        session_state_empty(states), STATE("role", "\xc3\xa9'"),
+        "SELECT " SET("E'role'", "pg_catalog.convert_from(pg_catalog.decode('c3a927','hex'),pg_catalog.pg_client_encoding())"));
+}
+
+Test(session_state, a_note_stays_with_its_map)
+{
+    uint64_t note = 5;
+    struct session_state *a = STATE("a", "1"), *b = STATE("a", "2");
+    cr_expect_not(session_state_note(a, &note));
+    cr_expect_eq(note, 5);
+    session_state_set_note(a, 0);
+    cr_expect(session_state_note(a, &note));
+    cr_expect_eq(note, 0);
+    cr_expect_not(session_state_note(b, &note));
+    b = session_state_with(b, "a", "1");
+    session_state_set_note(a, UINT64_MAX);
+    cr_expect(session_state_note(b, &note));
+    cr_expect_eq(note, UINT64_MAX);
+    session_state_unref(&a);
+    session_state_unref(&b);
+    a = STATE("a", "1");
+    cr_expect_not(session_state_note(a, &note), "it lasts as long as the map");
+    session_state_unref(&a);
+}
