@@ -160,9 +160,10 @@ static int open_unix(struct listeners *listeners, const struct listener_options 
     }
     remove_stale(&address);
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) || chmod(address.sun_path, options->unix_mode) ||
-        add_socket(listeners, fd, true, options->backlog)) {
+    bool is_bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
+    if (!is_bound || chmod(address.sun_path, options->unix_mode) || add_socket(listeners, fd, true, options->backlog)) {
         error_set(error, "", "cannot listen on \"%s\": %s; check unix_socket_dir", address.sun_path, strerror(errno));
+        if (is_bound) unlink(address.sun_path);
         if (fd >= 0) close(fd);
         return -1;
     }
