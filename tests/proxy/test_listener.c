@@ -111,7 +111,7 @@ static struct sockaddr_un unix_address(int port)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     snprintf(unix_path, sizeof unix_path, "%s/.s.PGSQL.%d", directory, port);
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", unix_path);
+    memcpy(address.sun_path, unix_path, sizeof address.sun_path);
     return address;
 }
 
