@@ -207,6 +207,7 @@ static void welcome_client(struct client *client, const struct welcome *welcome)
     if (client->state >= CLIENT_CLOSING) return;
     log_login(client);
     client_auth_free(client);
+    stream_resume_reading(&client->stream);
     if (client->input_size > 0) client->host->resume(client);
 }
 

@@ -19,10 +19,11 @@
 #include <utlist.h>
 
 #include "protocol/backend.h"
+#include "protocol/frame.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
 
-enum { LAST_WORDS_US = 2000000, ERROR_SIZE_MAX = 4096, INPUT_FIRST = 256 };
+enum { LAST_WORDS_US = 2000000, INPUT_FIRST = 256 };
 
 static const char *const state_names[] = {
 #define X(name, text, moves) [name] = text,
@@ -206,6 +207,7 @@ static void read_away(struct client *client)
 
 static void auth_input(struct client *client, const uint8_t *data, size_t size)
 {
+    client->input_size = 0; /* it is in `data`: a welcome in there must not take it for what follows the login */
     size_t used = client->host->login_input(client, data, size);
     if (client->state >= CLIENT_CLOSING) return;
     client_keep(client, data + used, size - used);
@@ -260,15 +262,27 @@ static void log_error(const struct client *client, const struct backend_error *e
     log_end(&line);
 }
 
+/* The words may be PostgreSQL's, and hold a value of the client's: as long as they like. */
+static size_t size_of_error(const struct backend_error *error)
+{
+    const char *const fields[] = {error->severity, error->severity, error->sqlstate, error->message, error->detail, error->hint};
+    size_t size = FRAME_HEADER_SIZE + 1;
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (fields[i]) size += 1 + strlen(fields[i]) + 1;
+    return size;
+}
+
 static void send_error(struct client *client, const struct backend_error *error)
 {
-    uint8_t buffer[ERROR_SIZE_MAX];
+    size_t size = size_of_error(error);
+    uint8_t *buffer = memory_alloc(size);
     struct bytes_writer writer;
-    bytes_writer_init(&writer, buffer, sizeof buffer);
+    bytes_writer_init(&writer, buffer, size);
     backend_write_error(&writer, error);
     assert(!writer.has_failed);
     client->host->commons->stats.sent_bytes += writer.size;
     stream_write(&client->stream, buffer, writer.size);
+    free(buffer);
     log_error(client, error);
 }
 

@@ -353,6 +353,11 @@ bool exchange_is_doubtful(const struct exchange *exchange)
     return (exchange->entries[exchange->first] & IN_DOUBT) && end_of_syncs(exchange, 0) == exchange->count;
 }
 
+bool exchange_is_skipping(const struct exchange *exchange)
+{
+    return exchange->is_skipping;
+}
+
 bool exchange_is_full(const struct exchange *exchange)
 {
     return exchange->count >= EXCHANGE_ENTRIES_MAX;

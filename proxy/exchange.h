@@ -80,6 +80,8 @@ bool exchange_is_idle(const struct exchange *exchange);
 /* Nothing is owed. */
 bool exchange_is_settled(const struct exchange *exchange);
 bool exchange_is_doubtful(const struct exchange *exchange);
+/* The server ignores what comes up to the next Sync. */
+bool exchange_is_skipping(const struct exchange *exchange);
 bool exchange_is_full(const struct exchange *exchange);
 /* The server waits for COPY data, and no CopyDone or CopyFail was sent. */
 bool exchange_wants_copy_data(const struct exchange *exchange);

@@ -82,7 +82,7 @@ static void start_cleaning(struct server *server, bool needs_reset)
 static bool is_reset_due(const struct client *client)
 {
     const struct settings *settings = &client->host->commons->config->settings;
-    if (client->state == CLIENT_WELCOMING) return false;
+    if (client->state == CLIENT_WELCOMING) return client->welcome != NULL; /* its settings are being tried */
     return holds_session(client) || client->touched || client->server->inquiry || settings->server_reset_query_always;
 }
 
@@ -94,8 +94,9 @@ void lease_end(struct client *client)
     client->awaits_deallocate = false;
     unlink_both(client);
     if (client->state == CLIENT_LEASING) client_move(client, CLIENT_READY);
-    /* What was kept back for a slow client has been copied already; the server need not wait for it. */
+    /* What was kept back for a slow client has been copied already; the server need not wait for it. Nor the client for the server. */
     stream_resume_reading(&server->stream);
+    stream_resume_reading(&client->stream);
     if (!needs_reset && server->cancels_in_flight == 0) {
         pool_give_back(server);
         return;
@@ -115,7 +116,10 @@ static void set_next_cancel(struct server *server)
 void lease_abandon(struct client *client, bool is_polite)
 {
     struct server *server = client->server;
-    if (!server) return;
+    if (!server) {
+        inquiry_set_pins(client, 0); /* its server was lost: so is what it held there */
+        return;
+    }
     struct commons *commons = client->host->commons;
     bool needs_reset = is_reset_due(client);
     if (client->pins & PIN_LOAD) server->is_retired = true; /* nothing undoes LOAD */

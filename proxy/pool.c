@@ -389,7 +389,9 @@ static void open_server(struct pool *pool)
 
 bool pool_is_refusing(const struct pool *pool)
 {
-    return pool->failure && server_login_is_refused(pool->failure_sqlstate) && pool->slots.idle + pool->slots.leased == 0;
+    const struct turnstile_pool *slots = &pool->slots;
+    return pool->failure && server_login_is_refused(pool->failure_sqlstate) && slots->idle + slots->leased + slots->opening == 0 &&
+           pool->pools->commons->now_us <= slots->retry_at_us;
 }
 
 /* ---- the turnstile's orders ---- */
@@ -489,11 +491,14 @@ void pools_reload(struct pools *pools)
     HASH_ITER(hh, pools->by_key, pool, next) {
         struct config *old = config_ref(pool->config);
         const struct config_database *old_entry = pool->entry;
+        enum pool_mode old_mode = pool->mode;
         /* A database that is configured no more goes on for the clients it has; new ones are refused by admission. */
         if (configure(pool) && !logs_in_alike(old, old_entry, pool->config, pool->entry)) {
             retire_servers(pool);
             pool->failures = 0;
             pool->slots.retry_at_us = 0;
+        } else if (pool->mode != old_mode) {
+            retire_servers(pool); /* nobody has watched what sessions of the other mode have set */
         }
         config_unref(&old);
     }

@@ -87,7 +87,7 @@ void pool_leave(struct client *client); /* harmless when in none; off the queue 
 struct server *pool_take(struct pool *pool, const struct session_state *settings);
 /* Queue up: pools_host.granted or .refused follows, unless it leaves. */
 void pool_wait(struct pool *pool, struct client *client);
-/* A login failed lately, it was a refusal, and no server of the pool works. */
+/* A login failed, it was a refusal, it is not time to try again yet, and no server of the pool works. */
 bool pool_is_refusing(const struct pool *pool);
 /* LEASED or CLEANING, at rest and clean: to the idle ones; ended instead when it is too old or retired. */
 void pool_give_back(struct server *server);

@@ -104,7 +104,7 @@ static void look_at_error(struct server *server, const uint8_t *body, size_t siz
     if (!is_ours) return;
     struct client *client = server->client;
     if (server->state == SERVER_CLEANING) {
-        if (server->has_sent_reset) {
+        if (server->has_sent_reset || server->is_taking_settings) { /* the session is not what we take it for */
             log_server_error(server, &error);
             server->is_retired = true;
         }
@@ -220,7 +220,7 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     if (is_whole && frame.type == BACKEND_ERROR) look_at_error(server, body, frame.body_size, is_swallowed && !is_answer);
     size_t taken = is_whole ? total : size;
     server->message_left = (uint32_t)(total - taken);
-    server->message_is_swallowed = is_swallowed;
+    server->message_is_swallowed = is_swallowed || !pieces->client; /* its rest is not for whoever leases the server meanwhile */
     if (is_swallowed && frame.type == BACKEND_READY_FOR_QUERY) server->is_taking_settings = false;
     if (is_swallowed) return taken;
     if (!(is_whole && frame.type == BACKEND_ERROR && add_other_error(server, pieces, body, frame.body_size)))

@@ -386,7 +386,9 @@ static void close_message(struct outgoing *outgoing, const uint8_t *message, siz
 
 void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
 {
-    if (outgoing->client->pool->mode == POOL_MODE_SESSION) {
+    /* While the server reads on to the next Sync without looking, so do we: nothing of this takes place. */
+    bool is_ignored = exchange_is_skipping(&outgoing->server->exchange) && frame->type != FRONTEND_SYNC;
+    if (is_ignored || outgoing->client->pool->mode == POOL_MODE_SESSION) {
         pass(outgoing, message, available, frame);
         return;
     }
@@ -398,6 +400,10 @@ void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t a
     case FRONTEND_QUERY: query_message(outgoing, message, available, frame); return;
     case FRONTEND_SYNC:
         prepared_set_next_segment(&outgoing->server->prepared);
+        pass(outgoing, message, available, frame);
+        return;
+    case FRONTEND_FUNCTION_CALL:
+        outgoing->client->touched |= EFFECT_OPAQUE_CODE; /* set_config is a function like any other */
         pass(outgoing, message, available, frame);
         return;
     default: pass(outgoing, message, available, frame); return;

@@ -244,8 +244,10 @@ static void log_in(struct offload_job *job)
         fail(login, PQerrorMessage(conn));
         wait_until_gone(conn);
     } else if (run_connect_query(login, conn, deadline_us) && find_functions(login, conn, deadline_us)) {
-        if (PQstatus(conn) == CONNECTION_OK && PQtransactionStatus(conn) == PQTRANS_IDLE) take_over(login, conn);
-        else fail(login, "the connection was not at rest after its login");
+        if (PQstatus(conn) == CONNECTION_OK && PQtransactionStatus(conn) == PQTRANS_IDLE)
+            take_over(login, conn);
+        else
+            fail(login, "the connection was not at rest after its login");
     }
     if (!login->conn) PQfinish(conn);
     forget_options(login);

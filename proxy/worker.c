@@ -102,6 +102,14 @@ static void set_timer(struct worker *worker)
     ev_timer_start(commons->loop, &worker->deadlines_timer);
 }
 
+static void shut_down_clients(struct worker *worker, bool at_once)
+{
+    for (struct client *client = worker->commons.clients, *next; client; client = next) {
+        next = client->next;
+        relay_shut_down(client, at_once);
+    }
+}
+
 static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop, (void)events;
@@ -111,6 +119,8 @@ static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
         next = client->next;
         relay_check_paused(client);
     }
+    /* Those who were logging in or waiting when it began, and have come to rest. */
+    if (commons->is_shutting_down) shut_down_clients(worker, worker->is_ending_at_once);
     pools_housekeeping(&worker->pools);
     const struct settings *settings = &commons->config->settings;
     if (commons->now_us < worker->stats_due_us) return;
@@ -175,14 +185,6 @@ static void on_after_waiting(struct ev_loop *loop, ev_check *watcher, int events
 }
 
 /* ---- signals ---- */
-
-static void shut_down_clients(struct worker *worker, bool at_once)
-{
-    for (struct client *client = worker->commons.clients, *next; client; client = next) {
-        next = client->next;
-        relay_shut_down(client, at_once);
-    }
-}
 
 static void log_shutdown(const char *how)
 {
