@@ -14,6 +14,12 @@
 
 enum { CANCEL_AGAIN_US = 200000 };
 
+/* What waited for the cancel to have arrived goes on. */
+static void cancel_arrived(struct server *server)
+{
+    if (server->state == SERVER_CLEANING) lease_clean(server);
+}
+
 void lease_begin(struct client *client, struct server *server)
 {
     assert(!client->server && !server->client && server->state == SERVER_LEASED);
@@ -53,6 +59,22 @@ void lease_parameter_changed(struct server *server, const char *name, const char
     client->settings = session_state_ref(server->settings);
 }
 
+void lease_settings_taken(struct server *server)
+{
+    server->is_taking_settings = false;
+    if (!server->is_cancel_due) return;
+    server->is_cancel_due = false;
+    cancel_send(server, cancel_arrived);
+}
+
+void lease_cancel(struct server *server)
+{
+    if (server->is_taking_settings)
+        server->is_cancel_due = true;
+    else
+        cancel_send(server, cancel_arrived);
+}
+
 static bool holds_session(const struct client *client)
 {
     return client->pins || client->pool->mode == POOL_MODE_SESSION;
@@ -62,7 +84,7 @@ bool lease_may_end(const struct client *client)
 {
     const struct server *server = client->server;
     return exchange_is_idle(&server->exchange) && !server->inquiry && server->message_left == 0 && !server->is_inside_message &&
-           client->message_left == 0 && !(client->state == CLIENT_LEASING && holds_session(client));
+           !stream_has_unsent(&server->stream) && client->message_left == 0 && !(client->state == CLIENT_LEASING && holds_session(client));
 }
 
 static void unlink_both(struct client *client)
@@ -94,9 +116,8 @@ void lease_end(struct client *client)
     client->awaits_deallocate = false;
     unlink_both(client);
     if (client->state == CLIENT_LEASING) client_move(client, CLIENT_READY);
-    /* What was kept back for a slow client has been copied already; the server need not wait for it. Nor the client for the server. */
+    /* What was kept back for a slow client has been copied already; the server need not wait for it. */
     stream_resume_reading(&server->stream);
-    stream_resume_reading(&client->stream);
     if (!needs_reset && server->cancels_in_flight == 0) {
         pool_give_back(server);
         return;
@@ -134,7 +155,7 @@ void lease_abandon(struct client *client, bool is_polite)
         return;
     }
     stream_resume_reading(&server->stream);
-    if (was_busy && !is_polite && !exchange_wants_copy_data(&server->exchange)) cancel_send(server, lease_cancel_arrived);
+    if (was_busy && !is_polite && !exchange_wants_copy_data(&server->exchange)) lease_cancel(server);
     if (!is_polite) {
         server->abandon_at_us = commons->now_us + commons->config->settings.abandon_timeout_us;
         set_next_cancel(server);
@@ -189,11 +210,6 @@ void lease_cleaning_timed_out(struct deadline *deadline)
         pool_close_server(server, "abandon_timeout");
         return;
     }
-    cancel_send(server, lease_cancel_arrived);
+    lease_cancel(server);
     set_next_cancel(server);
-}
-
-void lease_cancel_arrived(struct server *server)
-{
-    if (server->state == SERVER_CLEANING) lease_clean(server);
 }

@@ -30,8 +30,13 @@ void lease_abandon(struct client *client, bool is_polite);
 /* A CLEANING server has read a reply: the next step, if it is time for it. */
 void lease_clean(struct server *server);
 void lease_cleaning_timed_out(struct deadline *deadline); /* for the worker */
-/* For cancel_send: what waited for the cancel to have arrived goes on. */
-void lease_cancel_arrived(struct server *server);
+/*
+ * Cancel what the server runs for its client. While it is taking the client's settings that waits: the statement behind them would run without them, as
+ * another role or on another search_path.
+ */
+void lease_cancel(struct server *server);
+/* It has taken them, or refused to. */
+void lease_settings_taken(struct server *server);
 
 /* The server reported a new value for a setting that its client changed: it follows the client from now on. */
 void lease_parameter_changed(struct server *server, const char *name, const char *value);

@@ -12,7 +12,6 @@
 
 #include "protocol/frame.h"
 #include "protocol/frontend.h"
-#include "proxy/cancel.h"
 #include "proxy/client_auth.h"
 #include "proxy/inquiry.h"
 #include "proxy/rewrite.h"
@@ -88,17 +87,22 @@ static size_t needed_at_once(const struct frame *frame)
     return total <= (is_text ? COMMONS_WHOLE_TEXT_MAX : COMMONS_WHOLE_MESSAGE_MAX) ? total : COMMONS_WHOLE_MESSAGE_MAX;
 }
 
+/* It takes no more for now: a small message of the client's may have a large one of ours put in front. */
+static bool is_server_behind(const struct client *client)
+{
+    return stream_has_unsent(&client->server->stream) || exchange_is_full(&client->server->exchange);
+}
+
 enum walk { WALK_MORE, WALK_TERMINATE, WALK_VIOLATION };
 
 /* Put in line as many messages as may go to the server now; `*used_out` bytes. */
 static enum walk walk(struct outgoing *outgoing, const uint8_t *data, size_t size, size_t *used_out)
 {
     struct client *client = outgoing->client;
-    struct exchange *exchange = &client->server->exchange;
     size_t position = stream_on(client, size);
     outgoing_add(outgoing, data, position);
     enum walk result = WALK_MORE;
-    while (client->message_left == 0 && size - position >= FRAME_HEADER_SIZE && !exchange_is_full(exchange)) {
+    while (client->message_left == 0 && size - position >= FRAME_HEADER_SIZE && !is_server_behind(client)) {
         struct frame frame;
         const uint8_t *message = data + position;
         if (frame_parse_header(message, size - position, &frame) != CODEC_OK || !frontend_type_name(frame.type) ||
@@ -120,16 +124,18 @@ static enum walk walk(struct outgoing *outgoing, const uint8_t *data, size_t siz
     return result;
 }
 
-/* Replies to what was answered here, where nothing of the server's comes before them. */
-static void send_local_replies(struct client *client)
+/* Replies to what was answered here, where nothing of the server's comes before them. False: the client takes no more of them. */
+static bool send_local_replies(struct client *client)
 {
     uint8_t buffer[FRAME_HEADER_SIZE];
+    bool are_taken = true;
     for (uint8_t type; (type = exchange_local_reply(&client->server->exchange));) {
         struct bytes_writer writer;
         bytes_writer_init(&writer, buffer, sizeof buffer);
         backend_write_bare(&writer, type);
-        stream_write(&client->stream, buffer, writer.size);
+        if (!stream_write(&client->stream, buffer, writer.size)) are_taken = false;
     }
+    return are_taken;
 }
 
 static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
@@ -143,8 +149,7 @@ static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
     enum walk result = walk(&outgoing, data, size, &used);
     server->is_inside_message = client->message_left > 0;
     outgoing_flush(&outgoing);
-    send_local_replies(client);
-    if (exchange_is_full(&server->exchange)) stream_pause_reading(&client->stream);
+    if (!send_local_replies(client) || is_server_behind(client)) stream_pause_reading(&client->stream);
     switch (result) {
     case WALK_MORE: break;
     case WALK_VIOLATION: violate(client, "invalid frontend message"); return used;
@@ -285,7 +290,7 @@ void relay_client_resume(struct client *client)
 void relay_client_drained(struct client *client)
 {
     if (client->server) stream_resume_reading(&client->server->stream);
-    if (client->state == CLIENT_READY) {
+    if (client->state == CLIENT_READY || (client->state == CLIENT_LEASING && !is_server_behind(client))) {
         stream_resume_reading(&client->stream);
         relay_client_resume(client);
     }
@@ -378,7 +383,7 @@ void relay_cancel_requested(struct commons *commons, uint32_t pid, const uint8_t
     }
     struct client *client = found ? (struct client *)((char *)found - offsetof(struct client, cancel_key)) : NULL;
     if (client && client->server) {
-        cancel_send(client->server, lease_cancel_arrived);
+        lease_cancel(client->server);
     } else if (client && client->state == CLIENT_WAITING) {
         refuse_statement(client, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request",
                          "It was waiting for a server connection.", NULL);

@@ -221,7 +221,7 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     size_t taken = is_whole ? total : size;
     server->message_left = (uint32_t)(total - taken);
     server->message_is_swallowed = is_swallowed || !pieces->client; /* its rest is not for whoever leases the server meanwhile */
-    if (is_swallowed && frame.type == BACKEND_READY_FOR_QUERY) server->is_taking_settings = false;
+    if (is_swallowed && frame.type == BACKEND_READY_FOR_QUERY) lease_settings_taken(server);
     if (is_swallowed) return taken;
     if (!(is_whole && frame.type == BACKEND_ERROR && add_other_error(server, pieces, body, frame.body_size)))
         add_piece(pieces, data, taken);
@@ -300,6 +300,8 @@ void relay_server_drained(struct server *server)
     if (!client || client->state != CLIENT_LEASING || exchange_is_full(&server->exchange)) return;
     stream_resume_reading(&client->stream);
     relay_client_resume(client);
+    /* The lease may have waited for this alone: the rest of a COPY that the server gave up long ago. */
+    if (client->server == server) relay_rest(client);
 }
 
 void relay_server_lost(struct server *server, const char *why)

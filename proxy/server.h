@@ -64,6 +64,7 @@ struct server {
     bool is_unnamed_confirmed;              /* its Parse was done */
     uint32_t unnamed_segment;               /* as prepared_set.h: where its Parse was sent */
     bool has_large_unnamed;                 /* it is the leasing client's, too large to be kept */
+    bool is_cancel_due;                     /* once it has taken them */
     bool is_taking_settings;                /* those of the client that leases it are on their way */
     bool replaces_error;                    /* the error that comes stands for a refusal of ours */
     struct inquiry *inquiry;                /* what we asked it about its session; NULL: nothing */
