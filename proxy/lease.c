@@ -61,7 +61,7 @@ void lease_parameter_changed(struct server *server, const char *name, const char
 
 void lease_settings_taken(struct server *server)
 {
-    server->is_taking_settings = false;
+    server->is_taking_settings = server->tells_settings = false;
     if (!server->is_cancel_due) return;
     server->is_cancel_due = false;
     cancel_send(server, cancel_arrived);

@@ -31,12 +31,28 @@ static bool is_between_transactions(const struct client *client)
     return exchange_is_idle(&server->exchange) && !server->inquiry && server->message_left == 0 && client->message_left == 0;
 }
 
+/*
+ * RESET took the server to its own standard, where a connection of the client's own would have gone back to what the client came with: that now, and the client hears
+ * of it.
+ */
+static bool go_back_to_startup(struct client *client)
+{
+    char sql[SERVER_QUERY_MAX];
+    if (lease_settings_sql(client, sql, sizeof sql) >= sizeof sql) return false; /* the next lease says so */
+    client->server->tells_settings = true;
+    server_query(client->server, sql);
+    lease_settings_sent(client);
+    return true;
+}
+
 void relay_rest(struct client *client)
 {
     if (inquiry_is_due(client)) {
         inquiry_send(client);
         return;
     }
+    bool is_elsewhere = client->server->settings != client->settings && is_between_transactions(client);
+    if (is_elsewhere && go_back_to_startup(client)) return;
     bool is_ending = client->host->commons->is_shutting_down;
     if (!lease_may_end(client)) {
         /* Of a session too, only the transaction is waited for. */

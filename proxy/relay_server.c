@@ -187,6 +187,12 @@ static bool add_other_error(struct server *server, struct pieces *pieces, const 
     return true;
 }
 
+/* Of what comes beside the replies to messages of ours, the client hears some. */
+static bool is_told(const struct server *server, uint8_t type)
+{
+    return type == BACKEND_NOTIFICATION || (type == BACKEND_PARAMETER_STATUS && server->tells_settings);
+}
+
 /* One message at `data`, at least its header. Returns the bytes dealt with; 0: it must be whole first, or the server is used no more. */
 static size_t message(struct server *server, struct pieces *pieces, const uint8_t *data, size_t size)
 {
@@ -209,7 +215,7 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     switch (exchange_received(&server->exchange, frame.type, status)) {
     case EXCHANGE_FORWARD: is_swallowed = false; break;
     case EXCHANGE_SWALLOW: is_swallowed = true; break;
-    case EXCHANGE_ASYNC: is_swallowed = is_ours && frame.type != BACKEND_NOTIFICATION; break;
+    case EXCHANGE_ASYNC: is_swallowed = is_ours && !is_told(server, frame.type); break;
     case EXCHANGE_UNEXPECTED:
     default: distrust(server, "the server sent a message that nothing had asked for"); return 0;
     }

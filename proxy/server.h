@@ -65,6 +65,7 @@ struct server {
     uint32_t unnamed_segment;               /* as prepared_set.h: where its Parse was sent */
     bool has_large_unnamed;                 /* it is the leasing client's, too large to be kept */
     bool is_cancel_due;                     /* once it has taken them */
+    bool tells_settings;                    /* the client hears what they make the server report */
     bool is_taking_settings;                /* those of the client that leases it are on their way */
     bool replaces_error;                    /* the error that comes stands for a refusal of ours */
     struct inquiry *inquiry;                /* what we asked it about its session; NULL: nothing */

@@ -242,6 +242,7 @@ static void do_deallocate(struct actor *actor, struct query *query)
         fail(actor, "26000");
     } else {
         expect(actor, "C:DEALLOCATE ");
+        query->has_ended = true;
         actor->model.statements[i].kind = STATEMENT_NONE;
     }
 }

@@ -191,6 +191,27 @@ Test(auth, unknown_user_and_wrong_password_answer_alike)
     }
 }
 
+/* What is behind the last message of the login is looked at once, and what was in front of it never again. */
+Test(auth, query_behind_a_password_in_two_parts)
+{
+    struct proxy *proxy = proxy_with_users("auth_type = password\n");
+    for (size_t cut = 1; cut < 16; cut += 3) {
+        struct wire *wire = wire_connect(proxy->port);
+        frontend_write_startup(&wire->out, 3, 0, (const char *const[]){"user", "plain_user", "database", "app", NULL});
+        wire_flush(wire);
+        wire_expect(wire, "R");
+        frontend_write_password(&wire->out, "pass word");
+        frontend_write_query(&wire->out, "select 'early'");
+        wire_send(wire, wire->out.data, cut);
+        wire_settle(proxy->port);
+        wire_send(wire, wire->out.data + cut, wire->out.size - cut);
+        wire->out.size = 0;
+        wire_expect(wire, "R S* K Z:I T D:early C:SELECT_1 Z:I");
+        wire_close(&wire);
+    }
+    proxy_finish(&proxy);
+}
+
 /* The same salt for the same unknown name, or a second try would tell that it is made up. */
 Test(auth, scram_salt_of_an_unknown_user_is_stable)
 {

@@ -11,6 +11,7 @@
 #include "tests/e2e/support/wire.h"
 
 #include <criterion/criterion.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -324,6 +325,58 @@ Test(bad_server, an_answer_that_nobody_asked_for)
     second = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(second, "third"), "third");
     wire_close(&second);
+    proxy_finish(&proxy);
+    fake_server_stop(&server);
+}
+
+/* A notice that begins while nobody leases the server, and ends while somebody does. The end looks like an answer. */
+static void script_half_a_notice(struct fake_connection *connection)
+{
+    atomic_bool *has_begun = connection->argument;
+    struct bytes_writer *out = &connection->wire->out;
+    char end[200];
+    struct bytes_writer answer;
+    bytes_writer_init(&answer, (uint8_t *)end, sizeof end);
+    stage_answer(&answer, "not yours");
+    fake_welcome(connection);
+    const char *text = fake_read_query(connection);
+    if (text == NULL) return;
+    fake_answer(connection, text);
+    size_t mark = bytes_begin_message(out, BACKEND_NOTICE);
+    bytes_write_block(out, "SNOTICE\0M", 9);
+    for (int i = 0; i < 40; i++) bytes_write_block(out, "0123456789", 10);
+    size_t half = out->size;
+    bytes_write_block(out, end, answer.size);
+    bytes_write_u8(out, 0);
+    bytes_write_u8(out, 0);
+    bytes_end_message(out, mark);
+    uint8_t rest[sizeof end + 2];
+    size_t rest_size = out->size - half;
+    memcpy(rest, out->data + half, rest_size);
+    wire_flush_part(connection->wire, half);
+    *has_begun = true;
+    text = fake_read_query(connection);
+    if (text == NULL) return;
+    bytes_write_block(out, rest, rest_size);
+    stage_answer(out, text);
+    wire_flush(connection->wire);
+    fake_echo(connection);
+}
+
+Test(bad_server, the_rest_of_what_came_while_idle_reaches_no_client)
+{
+    atomic_bool has_begun = false;
+    struct fake_server *server = fake_server_start(script_half_a_notice, &has_begun);
+    struct proxy *proxy = proxy_of(server, "budget = 1\n");
+    struct wire *first = wire_session(proxy->port), *second = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(first, "first"), "first");
+    WAIT_FOR(has_begun, 10000);
+    wire_settle(proxy->port);
+    wire_send_query(second, "second");
+    wire_expect(second, "T D:second C:SELECT_1 Z:I");
+    cr_assert_str_eq(wire_query(first, "third"), "third");
+    wire_close(&second);
+    wire_close(&first);
     proxy_finish(&proxy);
     fake_server_stop(&server);
 }

@@ -198,6 +198,32 @@ Test(pooling, mode_by_database)
     free(databases);
 }
 
+/* A server whose session nobody has watched is not used where sessions are shared. */
+Test(pooling, mode_changed_by_reload)
+{
+    struct proxy *proxy = proxy_start("pool_mode = session\nbudget = 1\n");
+    struct wire *first = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(first, "set work_mem = '3MB'"), "");
+    cr_assert_str_eq(wire_query(first, "create temp table kept as select 42 as n"), "");
+    proxy_reload(proxy, "pool_mode = transaction\nbudget = 1\n");
+    wire_settle(proxy->port);
+    cr_assert_str_eq(wire_query(first, "select 1"), "1");
+    struct wire *second = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(second, "show work_mem"), "4MB");
+    cr_assert_str_eq(wire_query(second, "select n from kept"), "!42P01");
+    /* The other way round, with the session still open. */
+    cr_assert_str_eq(wire_query(second, "set work_mem = '5MB'"), "");
+    proxy_reload(proxy, "pool_mode = session\nbudget = 1\n");
+    wire_settle(proxy->port);
+    struct wire *third = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(third, "show work_mem"), "4MB");
+    wire_close(&third);
+    cr_assert_str_eq(wire_query(second, "select 1"), "1");
+    wire_close(&second);
+    wire_close(&first);
+    proxy_finish(&proxy);
+}
+
 Test(pooling, mode_by_user)
 {
     struct proxy *proxy = proxy_start_with(&(struct proxy_options){.users = "app2 = pool_mode=session"});

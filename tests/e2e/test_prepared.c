@@ -540,6 +540,40 @@ Test(prepared, what_an_error_skips_does_not_exist)
     finish();
 }
 
+/* What a client sends when it has read the error, and before its Sync, is skipped as well: simple queries, too. */
+Test(prepared, what_is_sent_behind_an_error_that_was_told_does_not_happen)
+{
+    static const char *const skipped[] = {"deallocate all",           "discard all",  "deallocate kept",
+                                          "prepare late as select 1", "execute kept", "select 1"};
+    start_in_turns("");
+    struct wire *wire = wire_session(port);
+    turns_give(turns, 0);
+    stage_parse(wire, "kept", "select 'kept'");
+    stage_sync(wire, "1 Z:I");
+    for (size_t i = 0; i < 2 * sizeof skipped / sizeof *skipped; i++) {
+        turns_give(turns, (int)(i % 2));
+        stage_parse(wire, "", "select 'first'");
+        stage_sync(wire, "1 Z:I");
+        stage_parse(wire, "bad", "selekt");
+        frontend_write_flush(&wire->out);
+        wire_flush(wire);
+        wire_expect(wire, "E:42601");
+        wire_send_query(wire, skipped[i / 2]);
+        stage_parse(wire, "", "select 'second'");
+        stage_parse(wire, "late", "select 'late'");
+        stage_run(wire, "late", NULL);
+        stage_close(wire, "kept");
+        stage_sync(wire, "Z:I");
+        stage_run(wire, "", NULL);
+        stage_run(wire, "kept", NULL);
+        stage_sync(wire, "2 D:first C:SELECT_1 2 D:kept C:SELECT_1 Z:I");
+        stage_run(wire, "late", NULL);
+        stage_sync(wire, "E:26000 Z:I");
+    }
+    wire_close(&wire);
+    finish();
+}
+
 /* A Parse that the proxy itself puts in front of a Bind is skipped like any other. */
 Test(prepared, what_an_error_skips_is_brought_later)
 {

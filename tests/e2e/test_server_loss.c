@@ -301,6 +301,35 @@ Test(server_loss, refusals_keep_their_sqlstate)
     proxy_finish(&proxy);
 }
 
+static bool is_served(int port, const char *user)
+{
+    struct wire *wire = wire_try_connect(port);
+    bool is_in = wire != NULL && wire_try_login(wire, user, "app") && strcmp(wire_query(wire, "select 'served'"), "served") == 0;
+    wire_close(&wire);
+    return is_in;
+}
+
+/* A refusal is believed for the short first pause, not for server_login_retry, also where a client keeps the pool in being. */
+Test(server_loss, a_refusal_is_not_believed_for_long)
+{
+    struct proxy *proxy = proxy_start("server_login_retry = 60\n");
+    struct wire *idle = wire_connect(proxy->port);
+    sql_run(sql_direct(), "create role newcomer login");
+    wire_login(idle, "newcomer", "app", NULL);
+    cr_assert_str_eq(wire_query(idle, "select 1"), "1");
+    sql_run(sql_direct(), "drop role newcomer");
+    backends_terminate();
+    WAIT_FOR(backends_count() == 0, 10000);
+    wire_settle(proxy->port);
+    cr_assert_not(is_served(proxy->port, "newcomer"));
+    sql_run(sql_direct(), "create role newcomer login");
+    WAIT_FOR(is_served(proxy->port, "newcomer"), 2000);
+    cr_assert_str_eq(wire_query(idle, "select 'still here'"), "still here");
+    wire_close(&idle);
+    proxy_finish(&proxy);
+    sql_run(sql_direct(), "drop role newcomer");
+}
+
 /* PostgreSQL has fewer connections left than the budget: what there is serves everybody. */
 Test(server_loss, too_few_connections_left)
 {

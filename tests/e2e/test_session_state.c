@@ -11,6 +11,7 @@
 #include "tests/e2e/support/wait.h"
 
 #include <criterion/criterion.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -548,6 +549,98 @@ Test(session_state, a_setting_that_can_no_longer_be_made)
     finish();
 }
 
+/* The fast path calls functions without any SQL. */
+Test(session_state, settings_by_a_function_call)
+{
+    static const char *const values[] = {"work_mem", "3MB", "\0"};
+    const uint8_t *arguments[3];
+    uint32_t sizes[3];
+    for (int i = 0; i < 3; i++) {
+        arguments[i] = (const uint8_t *)values[i];
+        sizes[i] = i < 2 ? (uint32_t)strlen(values[i]) : 1;
+    }
+    start("budget = 1\n");
+    uint32_t oid = (uint32_t)sql_int(sql_direct(), "select 'set_config'::regproc::oid");
+    struct wire *mine = session_of(NULL, NULL), *theirs = session_of(NULL, NULL);
+    frontend_write_function_call(&mine->out, oid, arguments, sizes, 3);
+    wire_flush(mine);
+    wire_expect(mine, "V Z:I");
+    for (int round = 0; round < 2; round++) {
+        cr_assert_str_eq(wire_query(theirs, "show work_mem"), "4MB");
+        cr_assert_str_eq(wire_query(mine, "show work_mem"), "3MB");
+    }
+    wire_close(&theirs);
+    wire_close(&mine);
+    finish();
+}
+
+/* The one server does nothing until `thaw`; what is sent to it meanwhile it does then. */
+static pid_t freeze(void)
+{
+    pid_t pid = (pid_t)atoi(backends_pids());
+    cr_assert_gt(pid, 0);
+    cr_assert_eq(kill(pid, SIGSTOP), 0);
+    return pid;
+}
+
+/* Leave in the middle of what was sent, which takes place without anybody who asked for it. */
+static void leave_and_thaw(struct wire **wire, pid_t pid)
+{
+    wire_settle(port);
+    wire_abort(wire);
+    wire_settle(port);
+    cr_assert_eq(kill(pid, SIGCONT), 0);
+}
+
+/* Settings of a startup are tried on a server that is not known to have them yet. */
+Test(session_state, a_client_that_dies_while_its_startup_settings_are_tried)
+{
+    if (turns_is_reference()) return;
+    start("budget = 1\n");
+    struct wire *theirs = session_of(NULL, NULL);
+    static const char *const samples[][2] = {{"TimeZone", "Asia/Tokyo"}, {"TimeZone", "Mars/Olympus"}};
+    cr_assert_str_eq(wire_query(theirs, "select 1"), "1");
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        pid_t pid = freeze();
+        struct wire *wire = wire_connect(port);
+        frontend_write_startup(
+            &wire->out, 3, 0,
+            (const char *const[]){"user", "app", "database", "app", "work_mem", "3MB", samples[i][0], samples[i][1], NULL});
+        wire_flush(wire);
+        leave_and_thaw(&wire, pid);
+        cr_assert_str_eq(wire_query(theirs, "select current_setting('work_mem') || current_setting('TimeZone')"), "4MBUTC", "%s",
+                         samples[i][1]);
+    }
+    wire_close(&theirs);
+    finish();
+}
+
+/* Settings that could not be made are not taken for made when nobody is there to hear of it. */
+Test(session_state, a_client_that_dies_while_its_settings_are_refused)
+{
+    static const char refused[] = "permission denied to set role \"lapsing\"";
+    if (turns_is_reference()) return;
+    start("budget = 1\n");
+    sql_run(sql_direct(), "create role lapsing; grant lapsing to app");
+    struct wire *dying = session_of(NULL, NULL), *mine = session_of(NULL, NULL), *theirs = session_of(NULL, NULL);
+    cr_assert_str_eq(wire_query(dying, "set role lapsing"), "");
+    cr_assert_str_eq(wire_query(mine, "set role lapsing"), "");
+    cr_assert_str_eq(wire_query(theirs, "select current_user"), "app");
+    sql_run(sql_direct(), "revoke lapsing from app");
+    int refusals = postgres_log_count(postgres_shared(), refused);
+    pid_t pid = freeze();
+    wire_send_query(dying, "select 1");
+    leave_and_thaw(&dying, pid);
+    WAIT_FOR(postgres_log_count(postgres_shared(), refused) > refusals, 10000);
+    sql_run(sql_direct(), "grant lapsing to app");
+    cr_assert_str_eq(wire_query(mine, "select current_user"), "lapsing");
+    cr_assert_str_eq(wire_query(theirs, "select current_user"), "app");
+    wire_close(&theirs);
+    wire_close(&mine);
+    finish();
+    sql_run(sql_direct(), "drop role lapsing");
+}
+
 /* ---- application_name ---- */
 
 Test(session_state, application_name_is_the_clients_at_every_moment)
@@ -1038,6 +1131,27 @@ Test(session_state, max_pinned_counts_each_pool)
     wire_close(&third);
     wire_close(&second);
     wire_close(&first);
+    finish();
+}
+
+/* What was held on a server that is lost is held no more. */
+Test(session_state, max_pinned_forgets_clients_whose_server_is_lost)
+{
+    char pid[16];
+    if (turns_is_reference()) return;
+    start("budget = 4\nmax_pinned = 1\n");
+    struct wire *first, *second = session_of(NULL, NULL);
+    for (int round = 0; round < 3; round++) {
+        first = session_of(NULL, NULL);
+        cr_assert_str_eq(wire_query(first, "listen news"), "");
+        cr_assert_str_eq(look(first, "select 1", pid, sizeof pid), "1");
+        expect_refusal(second, "listen news", "max_pinned");
+        sql_run(sql_direct(), "select pg_terminate_backend(%s)", pid);
+        wire_expect(first, "E:57P01 E* -");
+        wire_close(&first);
+    }
+    cr_assert_str_eq(wire_query(second, "listen news"), "");
+    wire_close(&second);
     finish();
 }
 

@@ -121,6 +121,46 @@ Test(shutdown, sigterm_with_a_queue)
     proxy_finish(&proxy);
 }
 
+/* Those that were about to come in: before the startup, and waiting for a server to be welcomed by. */
+Test(shutdown, sigterm_with_logins_under_way)
+{
+    struct proxy *proxy = proxy_start("budget = 1\n");
+    struct wire *holder = wire_session(proxy->port), *mute = wire_connect(proxy->port), *newcomer = wire_connect(proxy->port);
+    cr_assert_str_eq(wire_query(holder, "begin; select 1"), "1");
+    frontend_write_startup(&newcomer->out, 3, 0, (const char *const[]){"user", "app", "database", "app", "work_mem", "5MB", NULL});
+    wire_flush(newcomer);
+    wire_settle(proxy->port);
+    kill(proxy->pid, SIGTERM);
+    wire_expect(mute, "E:57P01 -");
+    wire_send_query(holder, "commit");
+    wire_expect(holder, "C:COMMIT Z:I E:57P01 -");
+    wire_expect(newcomer, "R* S* K* Z* E:57P01 -");
+    expect_ended(proxy);
+    wire_close(&newcomer);
+    wire_close(&mute);
+    wire_close(&holder);
+    proxy_finish(&proxy);
+}
+
+/* Who gives up waiting is at rest then, and ends, while another's transaction goes on. */
+Test(shutdown, sigterm_with_a_wait_that_ends_in_vain)
+{
+    struct proxy *proxy = proxy_start("budget = 1\nquery_wait_timeout = 0.5\n");
+    struct wire *holder = wire_session(proxy->port), *waiter = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(holder, "begin; select 1"), "1");
+    wire_send_query(waiter, "select 'waited'");
+    wire_settle(proxy->port);
+    kill(proxy->pid, SIGTERM);
+    wire_expect(waiter, "E:53300 Z:I E:57P01 -");
+    cr_assert_str_eq(wire_query(holder, "select 'still here'"), "still here");
+    wire_send_query(holder, "commit");
+    wire_expect(holder, "C:COMMIT Z:I E:57P01 -");
+    expect_ended(proxy);
+    wire_close(&waiter);
+    wire_close(&holder);
+    proxy_finish(&proxy);
+}
+
 /* ---- SIGINT ---- */
 
 Test(shutdown, sigint_does_not_wait)

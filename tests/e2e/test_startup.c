@@ -229,6 +229,48 @@ Test(startup, query_in_the_segment_of_the_startup)
     wire_close(&wire);
 }
 
+/* The first part of a startup packet that came in two is no message of the session, even where the welcome needs no server and comes at once. */
+Test(startup, query_behind_a_startup_in_two_parts)
+{
+    struct wire *known = wire_session(proxy->port);
+    for (size_t cut = 1; cut < 40; cut += 6) {
+        struct wire *wire = wire_connect(proxy->port);
+        stage_startup(wire, 3, 0, "application_name", "in two parts");
+        frontend_write_query(&wire->out, "select 'early'");
+        wire_send(wire, wire->out.data, cut);
+        wire_settle(proxy->port);
+        wire_send(wire, wire->out.data + cut, wire->out.size - cut);
+        wire->out.size = 0;
+        wire_expect(wire, "R S* K Z:I T D:early C:SELECT_1 Z:I");
+        wire_close(&wire);
+    }
+    wire_close(&known);
+}
+
+/* While it waits for its welcome a client may send more than is read of it: the rest is read afterwards. */
+Test(startup, large_query_behind_the_startup)
+{
+    enum { SIZE = 200000 };
+    proxy_finish(&proxy);
+    proxy = proxy_start("budget = 1\n");
+    struct wire *holder = wire_session(proxy->port), *wire = wire_connect(proxy->port);
+    cr_assert_str_eq(wire_query(holder, "begin; select 1"), "1");
+    char *text = malloc(SIZE + 30);
+    size_t used = (size_t)sprintf(text, "select length('");
+    memset(text + used, 'x', SIZE);
+    strcpy(text + used + SIZE, "')");
+    /* A setting whose effect on the welcome is not known yet needs the server. */
+    stage_startup(wire, 3, 0, "work_mem", "5MB");
+    frontend_write_query(&wire->out, text);
+    wire_flush(wire);
+    for (int i = 0; i < 3; i++) wire_settle(proxy->port);
+    cr_assert_str_eq(wire_query(holder, "commit"), "");
+    wire_expect(wire, "R S* K Z:I T D:200000 C:SELECT_1 Z:I");
+    free(text);
+    wire_close(&wire);
+    wire_close(&holder);
+}
+
 Test(startup, lengths_that_lie)
 {
     static const struct {
@@ -386,6 +428,25 @@ Test(startup, bad_settings_are_refused_by_name)
         stage_startup(wire, 3, 0, samples[i].name, samples[i].value);
         wire_flush(wire);
         expect_refusal(wire, samples[i].sqlstate, samples[i].word, samples[i].value);
+        wire_close(&wire);
+    }
+    struct wire *wire = wire_session(proxy->port);
+    expect_working(wire);
+    wire_close(&wire);
+}
+
+/* PostgreSQL's words repeat the value, however long it is. */
+Test(startup, bad_settings_of_any_length)
+{
+    static const size_t sizes[] = {1000, 3900, 4000, 4096, 4200, 8192, 9800};
+    char value[10000];
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct wire *wire = wire_connect(proxy->port);
+        memset(value, 'x', sizes[i]);
+        value[sizes[i]] = '\0';
+        stage_startup(wire, 3, 0, "work_mem", value);
+        wire_flush(wire);
+        expect_refusal(wire, "22023", value, "a long value");
         wire_close(&wire);
     }
     struct wire *wire = wire_session(proxy->port);

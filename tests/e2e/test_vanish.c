@@ -153,6 +153,28 @@ Test(vanish, answers_unread)
     }
 }
 
+/* The next client waits already when the one before leaves in the middle of a row. */
+Test(vanish, in_the_middle_of_a_row)
+{
+    static uint8_t part[100000];
+    for (size_t how = 0; how < LEAVING_COUNT; how++) {
+        struct wire *wire = wire_session(proxy->port), *next = wire_session(proxy->port);
+        wire_send_query(wire, "select repeat('x', 20000000)");
+        wire_expect(wire, "T");
+        for (size_t got = 0; got < sizeof part;) {
+            size_t more = wire_receive_raw(wire, part, sizeof part - got);
+            cr_assert_gt(more, 0);
+            got += more;
+        }
+        wire_send_query(next, "select 'next'");
+        wire_settle(proxy->port);
+        leave(&wire, how);
+        wire_expect(next, "T D:next C:SELECT_1 Z:I");
+        wire_close(&next);
+        expect_clean("a row");
+    }
+}
+
 /* ---- at each message boundary, and in the middle of a message ---- */
 
 /* A run of messages with an effect that shows (a row in target) unless it is undone. */
