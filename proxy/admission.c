@@ -12,6 +12,7 @@
 #include <utlist.h>
 
 #include "proxy/client_auth.h"
+#include "proxy/inquiry.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
 
@@ -283,6 +284,15 @@ void admission_settled(struct client *client)
     welcome_with_server(client, welcome);
 }
 
+static void note_custom_settings(const struct client *client)
+{
+    for (size_t i = 0; i < session_state_size(client->settings); i++) {
+        const char *name, *value;
+        session_state_pair(client->settings, i, &name, &value);
+        inquiry_note_name(client->pool, name, strlen(name));
+    }
+}
+
 /* ---- the way in ---- */
 
 void admission_begin(struct pools *pools, struct client *client)
@@ -300,6 +310,7 @@ void admission_begin(struct pools *pools, struct client *client)
     if (!take_settings(client)) return;
     client->startup = session_state_ref(client->settings);
     pool_join(pool, client);
+    note_custom_settings(client);
     struct session_state *settings = settings_to_try(client);
     if (pool->mode != POOL_MODE_SESSION && is_welcome_known(client, settings)) {
         const struct welcome *welcome = find_welcome(pool, settings);

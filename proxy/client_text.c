@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "proxy/statement_effects.h"
+
 /*
  * How a client's texts are to be read: by its own settings, not by what its server reports, which may still be what a former client set. Worked out once for
  * each map of settings, and kept with it as its note: the four lowest bits are flags, the others the context.
@@ -66,5 +68,8 @@ enum sql_strings client_text_strings(const struct client *client)
 
 uint64_t client_text_context(const struct client *client)
 {
-    return (note_of(client) & ~(uint64_t)NOTE_FLAGS) ^ client->pool->parameters_hash;
+    uint64_t context = (note_of(client) & ~(uint64_t)NOTE_FLAGS) ^ client->pool->parameters_hash;
+    /* While it is being changed, what is in force is not known: a statement that is parsed now is nobody else's. */
+    bool is_changing = (client->touched & EFFECTS_ON_SETTINGS) || (client->server && client->server->inquiry);
+    return is_changing ? context ^ client->id * UINT64_C(0x9e3779b97f4a7c15) : context;
 }

@@ -283,7 +283,7 @@ static enum exchange_reply received_error(struct exchange *exchange)
     if (exchange->count == 0) return EXCHANGE_ASYNC; /* the server's last words */
     uint8_t front = exchange->entries[exchange->first];
     if (exchange->is_copy_in) copy_in_failed(exchange);
-    exchange->is_copy_in = exchange->has_copy_end = exchange->is_copy_out = false;
+    exchange->is_copy_in = exchange->has_copy_end = false;
     if (is_extended(front & KIND_MASK)) skip_to_sync(exchange);
     return (front & IS_OURS) && !(front & IS_INJECTED) ? EXCHANGE_SWALLOW : EXCHANGE_FORWARD;
 }
@@ -294,7 +294,7 @@ static void end_front(struct exchange *exchange)
         exchange->is_maybe_skipping = false;
         exchange->needs_sync = false;
     }
-    exchange->is_copy_in = exchange->has_copy_end = exchange->is_copy_out = false;
+    exchange->is_copy_in = exchange->has_copy_end = false;
     pop(exchange, EXCHANGE_DONE);
     trim(exchange);
 }
@@ -320,10 +320,9 @@ enum exchange_reply exchange_received(struct exchange *exchange, uint8_t type, c
         if (exchange->doubtful > 0) return EXCHANGE_UNEXPECTED; /* a COPY of this Query has failed already */
         copy_in_begins(exchange);
         break;
-    case BACKEND_COPY_OUT: exchange->is_copy_out = true; break;
     case BACKEND_COMMAND_COMPLETE:
         if (exchange->is_copy_in) copy_in_succeeded(exchange);
-        exchange->is_copy_in = exchange->has_copy_end = exchange->is_copy_out = false;
+        exchange->is_copy_in = exchange->has_copy_end = false;
         break;
     case BACKEND_READY_FOR_QUERY: exchange->status = status; break;
     default: break;

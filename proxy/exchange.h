@@ -53,7 +53,6 @@ struct exchange {
     bool is_lost;           /* nobody can tell any more what will be answered */
     bool is_copy_in;        /* the server reads COPY data */
     bool has_copy_end;      /* CopyDone or CopyFail for it was sent */
-    bool is_copy_out;
 };
 
 void exchange_init(struct exchange *exchange);

@@ -61,7 +61,7 @@ void lease_parameter_changed(struct server *server, const char *name, const char
 
 void lease_settings_taken(struct server *server)
 {
-    server->is_taking_settings = server->tells_settings = false;
+    server->is_taking_settings = server->tells_settings = server->holds_client_back = false;
     if (!server->is_cancel_due) return;
     server->is_cancel_due = false;
     cancel_send(server, cancel_arrived);
@@ -123,6 +123,9 @@ void lease_end(struct client *client)
         return;
     }
     start_cleaning(server, needs_reset);
+    struct commons *commons = server->host->commons;
+    server->abandon_at_us = commons->now_us + commons->config->settings.abandon_timeout_us;
+    deadline_set(&commons->cleaning_deadlines, &server->deadline, server->abandon_at_us);
     lease_clean(server);
 }
 
@@ -172,7 +175,7 @@ static void send_reset(struct server *server)
     struct session_state *none = session_state_empty(server->host->commons->states);
     adopt_settings(server, none);
     session_state_unref(&none);
-    prepared_set_clear(&server->prepared);
+    prepared_set_doubt_all(&server->prepared); /* not every server_reset_query drops them */
     statement_unref(&server->unnamed);
 }
 

@@ -97,7 +97,6 @@ void pool_join(struct pool *pool, struct client *client)
     client->database = pool->database;
     client->user = pool->user;
     DL_APPEND2(pool->clients, client, previous_of_pool, next_of_pool);
-    pool->client_count++;
 }
 
 void pool_leave(struct client *client)
@@ -106,7 +105,6 @@ void pool_leave(struct client *client)
     if (!pool) return;
     turnstile_leave(pool->pools->commons->turnstile, &client->waiter);
     DL_DELETE2(pool->clients, client, previous_of_pool, next_of_pool);
-    pool->client_count--;
     client->pool = NULL;
 }
 

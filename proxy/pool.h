@@ -27,7 +27,6 @@ struct pool {
     struct server *servers; /* all that exist, logging in to closing */
     struct server *idle;    /* the last used first */
     struct client *clients;
-    uint32_t client_count;
     uint32_t pinned;              /* clients with pins */
     struct parameters parameters; /* what its servers report at login */
     bool has_parameters;

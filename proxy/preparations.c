@@ -52,7 +52,7 @@ void preparations_undo_former(struct preparations *preparations, const struct pr
 {
     for (uint32_t i = 0; i < preparations->count; i++) {
         struct preparation *later = at(preparations, i);
-        if (!undone->statement || later->former != undone->statement || !has_same_name(later, undone)) continue;
+        if (later->former != undone->statement || !has_same_name(later, undone)) continue;
         statement_unref(&later->former);
         later->former = undone->former ? statement_ref(undone->former) : NULL;
     }

@@ -14,6 +14,7 @@ enum preparation_kind {
     PREPARATION_NAMED,            /* the client's Parse of a named statement, sent */
     PREPARATION_ANSWERED,         /* the same, answered here */
     PREPARATION_UNNAMED,          /* the client's Parse of the unnamed statement */
+    PREPARATION_UNNAMED_CLOSED,   /* the client's Close of the unnamed statement */
     PREPARATION_INJECTED,         /* ours, of a named one */
     PREPARATION_INJECTED_UNNAMED, /* ours, of the unnamed one */
     PREPARATION_CLOSED,           /* the client's Close of a named statement, answered here */
@@ -40,7 +41,7 @@ void preparations_push(struct preparations *preparations, enum preparation_kind 
 /* The first one; its references and name are the caller's: preparation_fini. Asserts that there is one. */
 struct preparation preparations_pop(struct preparations *preparations);
 /*
- * What `undone` would have put under its name was never there: those behind it that would put it back are to put back what `undone` found instead.
+ * What `undone`, a message of the client's own, would have put under its name (nothing, if it was a Close) was never there: those behind it that would put it back are to put back what `undone` found instead.
  */
 void preparations_undo_former(struct preparations *preparations, const struct preparation *undone);
 void preparation_fini(struct preparation *preparation);

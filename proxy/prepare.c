@@ -127,10 +127,19 @@ static void undo_name(struct client *client, struct preparation *preparation)
     }
 }
 
+/* It says what the client has under a name, or as its unnamed statement. */
+static bool is_of_client(enum preparation_kind kind)
+{
+    return kind == PREPARATION_NAMED || kind == PREPARATION_ANSWERED || kind == PREPARATION_CLOSED || kind == PREPARATION_UNNAMED ||
+           kind == PREPARATION_UNNAMED_CLOSED;
+}
+
 static void undo(struct server *server, struct preparation *preparation, enum exchange_outcome outcome)
 {
     struct client *client = server->client;
-    preparations_undo_former(&server->preparations, preparation);
+    /* A Parse that fails has destroyed the former unnamed statement; one that was skipped has not. */
+    if (preparation->kind == PREPARATION_UNNAMED && outcome == EXCHANGE_FAILED) statement_unref(&preparation->former);
+    if (is_of_client(preparation->kind)) preparations_undo_former(&server->preparations, preparation);
     switch (preparation->kind) {
     case PREPARATION_PLAIN: break;
     case PREPARATION_NAMED:
@@ -145,9 +154,8 @@ static void undo(struct server *server, struct preparation *preparation, enum ex
     case PREPARATION_ANSWERED:
     case PREPARATION_CLOSED: undo_name(client, preparation); break;
     case PREPARATION_UNNAMED:
-        /* A Parse that fails has destroyed the former unnamed statement; one that was skipped has not. */
-        if (client && client->unnamed == preparation->statement)
-            prepare_set_unnamed(&client->unnamed, outcome == EXCHANGE_SKIPPED ? preparation->former : NULL);
+    case PREPARATION_UNNAMED_CLOSED:
+        if (client && client->unnamed == preparation->statement) prepare_set_unnamed(&client->unnamed, preparation->former);
         /* fall through */
     case PREPARATION_INJECTED_UNNAMED: prepare_forget_unnamed(server); break;
     case PREPARATION_EVICTED: prepared_set_doubt(&server->prepared, preparation->statement); break;

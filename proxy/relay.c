@@ -14,6 +14,7 @@
 #include "protocol/frontend.h"
 #include "proxy/client_auth.h"
 #include "proxy/inquiry.h"
+#include "proxy/prepare.h"
 #include "proxy/rewrite.h"
 
 static const char shutdown_message[] = "terminating connection due to administrator command";
@@ -77,6 +78,7 @@ static bool add_settings(struct outgoing *outgoing, uint8_t *buffer, size_t size
     bytes_writer_init(&writer, buffer, size);
     frontend_write_query(&writer, sql);
     exchange_sent(&client->server->exchange, EXCHANGE_OURS, FRONTEND_QUERY, 0);
+    prepare_forget_unnamed(client->server); /* a Query ends it */
     outgoing_add(outgoing, buffer, writer.size);
     lease_settings_sent(client);
     return true;
@@ -160,7 +162,16 @@ static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
     struct outgoing outgoing;
     outgoing_init(&outgoing, client);
     uint8_t settings[SERVER_QUERY_MAX + 16];
-    if (server->settings != client->settings && !add_settings(&outgoing, settings, sizeof settings)) return size;
+    /* In the middle of anything they would be a part of it. */
+    bool lacks_settings = server->settings != client->settings && exchange_is_idle(&server->exchange);
+    bool acts_otherwise = lacks_settings && session_state_acts_otherwise(server->settings, client->settings);
+    if (lacks_settings && !add_settings(&outgoing, settings, sizeof settings)) return size;
+    if (acts_otherwise) server->holds_client_back = true;
+    if (server->holds_client_back) { /* should it be refused that user, its statement must not run as another */
+        outgoing_flush(&outgoing);
+        stream_pause_reading(&client->stream);
+        return 0;
+    }
     size_t used;
     enum walk result = walk(&outgoing, data, size, &used);
     server->is_inside_message = client->message_left > 0;

@@ -244,6 +244,7 @@ static bool leaves_a_transaction_open(const struct client *client)
 static void go_on_reading(struct client *client)
 {
     if (client->state == CLIENT_READY && stream_has_unsent(&client->stream)) return;
+    if (client->state == CLIENT_LEASING && client->server->holds_client_back) return;
     if (client->state == CLIENT_LEASING && (stream_has_unsent(&client->server->stream) || exchange_is_full(&client->server->exchange)))
         return;
     if (client->state != CLIENT_READY && client->state != CLIENT_LEASING) return;
@@ -253,9 +254,11 @@ static void go_on_reading(struct client *client)
 }
 
 /* The messages are dealt with: what follows for the lease. */
-static void after_messages(struct server *server)
+static void after_messages(struct server *server, bool was_holding_back)
 {
     struct client *client = server->client;
+    if (client && client->state == CLIENT_LEASING && was_holding_back && !server->holds_client_back) relay_client_resume(client);
+    client = server->client;
     if (server->state == SERVER_IDLE && server->has_said_goodbye) {
         pool_close_server(server, "the server ended the connection");
     } else if (server->state == SERVER_CLEANING) {
@@ -280,6 +283,7 @@ void relay_server_readable(struct server *server)
     size_t size;
     if (!server_receive(server, &data, &size)) return;
     struct client *client = server->client;
+    bool was_holding_back = server->holds_client_back;
     struct pieces pieces;
     pieces_init(&pieces, client && client->state == CLIENT_LEASING ? client : NULL);
     size_t position = server->message_left > 0 ? go_on_with_message(server, &pieces, data, size) : 0;
@@ -297,7 +301,7 @@ void relay_server_readable(struct server *server)
     flush(&pieces);
     if (!pieces.is_taken) stream_pause_reading(&server->stream);
     server_keep(server, data + position, size - position);
-    after_messages(server);
+    after_messages(server, was_holding_back);
 }
 
 void relay_server_drained(struct server *server)

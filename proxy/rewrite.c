@@ -137,12 +137,13 @@ static void send_refusal(struct outgoing *outgoing)
 /* The client is about to run the statement; `rest` of the Bind is what follows the names. */
 static void run(struct outgoing *outgoing, const struct statement *statement, const uint8_t *rest, size_t rest_size)
 {
+    struct client *client = outgoing->client;
     const char *text = (const char *)statement->tail;
-    touch_note_names(outgoing->client, statement->effects, text, strlen(text));
-    if (statement->effects & EFFECTS_ON_SETTINGS) touch_note_parameters(outgoing->client, rest, rest_size);
-    if (inquiry_refuses_pin(outgoing->client, statement->effects)) send_refusal(outgoing);
-    touch_by_effects(outgoing->client,
-                     statement->effects | touch_effects_of_functions(outgoing->client, statement->effects, text, strlen(text)));
+    uint32_t effects = statement->effects | touch_effects_of_functions(client, statement->effects, text, strlen(text));
+    touch_note_names(client, effects, text, strlen(text));
+    if (effects & EFFECTS_ON_SETTINGS) touch_note_parameters(client, rest, rest_size);
+    if (inquiry_refuses_pin(client, effects)) send_refusal(outgoing);
+    touch_by_effects(client, effects);
 }
 
 #define REFUSAL_MESSAGE "pgturnstile keeps no state of this kind for this session"
@@ -290,8 +291,9 @@ static void query_message(struct outgoing *outgoing, const uint8_t *message, siz
         send_query(outgoing, refusal_sql);
         return;
     }
-    touch_note_names(outgoing->client, effects, text, frame->body_size - 1);
-    touch_by_effects(client, effects | touch_effects_of_functions(outgoing->client, effects, text, frame->body_size - 1));
+    effects |= touch_effects_of_functions(client, effects, text, frame->body_size - 1);
+    touch_note_names(client, effects, text, frame->body_size - 1);
+    touch_by_effects(client, effects);
     struct rename rename = {.outgoing = outgoing, .owner = EXCHANGE_OURS};
     char *renamed = may_rename(client, effects) ? statement_rename(text, frame->body_size - 1, strings, rename_statement, &rename) : NULL;
     if (renamed)
@@ -378,8 +380,12 @@ static void close_message(struct outgoing *outgoing, const uint8_t *message, siz
         return;
     }
     if (is_statement && *name == '\0') {
-        prepare_set_unnamed(&client->unnamed, NULL);
+        if (!exchange_sent(&server->exchange, EXCHANGE_CLIENT, FRONTEND_CLOSE, 'S')) return;
+        preparations_push(&server->preparations, PREPARATION_UNNAMED_CLOSED, NULL, client->unnamed, NULL);
+        client->unnamed = NULL;
         prepare_forget_unnamed(server);
+        outgoing_add(outgoing, message, available);
+        return;
     }
     pass(outgoing, message, available, frame);
 }

@@ -166,6 +166,8 @@ void server_query(struct server *server, const char *sql)
     struct bytes_writer writer;
     bytes_writer_init(&writer, buffer, sizeof buffer);
     frontend_write_query(&writer, sql);
+    statement_unref(&server->unnamed); /* a Query ends it */
+    server->has_large_unnamed = false;
     send_ours(server, &writer, FRONTEND_QUERY);
 }
 

@@ -64,6 +64,7 @@ struct server {
     bool is_unnamed_confirmed;              /* its Parse was done */
     uint32_t unnamed_segment;               /* as prepared_set.h: where its Parse was sent */
     bool has_large_unnamed;                 /* it is the leasing client's, too large to be kept */
+    bool holds_client_back;                 /* until it has taken them */
     bool is_cancel_due;                     /* once it has taken them */
     bool tells_settings;                    /* the client hears what they make the server report */
     bool is_taking_settings;                /* those of the client that leases it are on their way */

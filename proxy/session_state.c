@@ -260,6 +260,15 @@ static bool is_identity(const char *name)
     return false;
 }
 
+bool session_state_acts_otherwise(const struct session_state *a, const struct session_state *b)
+{
+    for (int i = 0; a != b && i < IDENTITIES; i++) {
+        const char *in_a = session_state_get(a, identities[i]), *in_b = session_state_get(b, identities[i]);
+        if (in_a != in_b && (!in_a || !in_b || strcmp(in_a, in_b) != 0)) return true;
+    }
+    return false;
+}
+
 static void put_settings(struct sql *sql, const struct session_state *from, const struct session_state *to);
 
 static void put_difference(struct sql *sql, const struct session_state *from, const struct session_state *to)

@@ -38,6 +38,9 @@ void session_state_pair(const struct session_state *state, size_t i, const char 
  */
 size_t session_state_difference(const struct session_state *from, const struct session_state *to, char *sql_out, size_t capacity);
 
+/* Whether the two act as different users (role, session_authorization). */
+bool session_state_acts_otherwise(const struct session_state *a, const struct session_state *b);
+
 /* A number that follows from the map, kept with it by whoever works it out; it lasts as long as the map. False: none was set yet. */
 bool session_state_note(const struct session_state *state, uint64_t *note_out);
 void session_state_set_note(struct session_state *state, uint64_t note);

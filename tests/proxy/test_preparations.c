@@ -202,11 +202,12 @@ Test(preparations, the_unnamed_one_is_a_name_too)
 }
 
 /* A Close puts nothing under its name: those that found nothing would otherwise be taken for its. */
-Test(preparations, one_without_a_statement_changes_nothing)
+/* A Close that was skipped has left what it found: so has the Parse behind it found that, not nothing. */
+Test(preparations, what_a_close_would_have_removed_is_what_the_next_one_found)
 {
     push(PREPARATION_CLOSED, -1, 0, "a");
     push(PREPARATION_NAMED, 1, -1, "a");
     struct preparation undone = preparations_pop(&preparations);
     undo(&undone);
-    expect_next(PREPARATION_NAMED, 1, -1, "a");
+    expect_next(PREPARATION_NAMED, 1, 0, "a");
 }
