@@ -232,6 +232,9 @@ static void try_settings(struct client *client, struct session_state *settings)
     client->welcome = memory_zalloc(sizeof *client->welcome);
     client->welcome->settings = settings;
     server_query(client->server, size > 0 ? sql : "");
+    struct commons *commons = client->host->commons;
+    int64_t timeout_us = commons->config->settings.client_login_timeout_us;
+    if (timeout_us > 0) deadline_set(&commons->login_deadlines, &client->deadline, commons->now_us + timeout_us);
 }
 
 static void welcome_with_server(struct client *client, const struct welcome *welcome)

@@ -352,6 +352,17 @@ bool exchange_is_doubtful(const struct exchange *exchange)
     return (exchange->entries[exchange->first] & IN_DOUBT) && end_of_syncs(exchange, 0) == exchange->count;
 }
 
+bool exchange_may_have_failed(const struct exchange *exchange)
+{
+    enum { LOOKED_AT_MAX = 64 };
+    if (exchange->status == 'E' || exchange->count > LOOKED_AT_MAX) return true;
+    for (uint32_t i = 0; i < exchange->count; i++) {
+        uint8_t entry = *entry_at(exchange, i);
+        if ((entry & KIND_MASK) >= QUERY && !(entry & IS_OURS)) return true;
+    }
+    return false;
+}
+
 bool exchange_is_skipping(const struct exchange *exchange)
 {
     return exchange->is_skipping;

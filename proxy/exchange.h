@@ -79,6 +79,11 @@ bool exchange_is_idle(const struct exchange *exchange);
 /* Nothing is owed. */
 bool exchange_is_settled(const struct exchange *exchange);
 bool exchange_is_doubtful(const struct exchange *exchange);
+/*
+ * The transaction may be a failed one when the server gets to what is sent now: it is known to be, or a ReadyForQuery of the client's is owed that
+ * has yet to say so. (In a long pipeline: taken for granted.)
+ */
+bool exchange_may_have_failed(const struct exchange *exchange);
 /* The server ignores what comes up to the next Sync. */
 bool exchange_is_skipping(const struct exchange *exchange);
 bool exchange_is_full(const struct exchange *exchange);

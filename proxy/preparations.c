@@ -52,7 +52,8 @@ void preparations_undo_former(struct preparations *preparations, const struct pr
 {
     for (uint32_t i = 0; i < preparations->count; i++) {
         struct preparation *later = at(preparations, i);
-        if (later->former != undone->statement || !has_same_name(later, undone)) continue;
+        /* Under other settings the client's name may have come to stand for the same text in other terms. */
+        if (!statement_is_alike(later->former, undone->statement) || !has_same_name(later, undone)) continue;
         statement_unref(&later->former);
         later->former = undone->former ? statement_ref(undone->former) : NULL;
     }

@@ -121,7 +121,8 @@ void prepare_unnamed(struct outgoing *outgoing)
 static void undo_name(struct client *client, struct preparation *preparation)
 {
     if (!client) return;
-    if (preparation->kind == PREPARATION_CLOSED || statement_names_find(&client->statements, preparation->name) == preparation->statement) {
+    if (preparation->kind == PREPARATION_CLOSED ||
+        statement_is_alike(statement_names_find(&client->statements, preparation->name), preparation->statement)) {
         struct statement *undone = statement_names_set(&client->statements, preparation->name, preparation->former);
         statement_unref(&undone);
     }
@@ -155,7 +156,8 @@ static void undo(struct server *server, struct preparation *preparation, enum ex
     case PREPARATION_CLOSED: undo_name(client, preparation); break;
     case PREPARATION_UNNAMED:
     case PREPARATION_UNNAMED_CLOSED:
-        if (client && client->unnamed == preparation->statement) prepare_set_unnamed(&client->unnamed, preparation->former);
+        if (client && statement_is_alike(client->unnamed, preparation->statement))
+            prepare_set_unnamed(&client->unnamed, preparation->former);
         /* fall through */
     case PREPARATION_INJECTED_UNNAMED: prepare_forget_unnamed(server); break;
     case PREPARATION_EVICTED: prepared_set_doubt(&server->prepared, preparation->statement); break;

@@ -80,6 +80,13 @@ static bool is_fatal(const struct backend_error *error)
     return error->severity && (strcmp(error->severity, "FATAL") == 0 || strcmp(error->severity, "PANIC") == 0);
 }
 
+/* Whatever the server was at: its client hears why it ends. */
+static bool are_last_words(const uint8_t *body, size_t size)
+{
+    struct backend_error error;
+    return backend_parse_error(body, size, &error) == CODEC_OK && is_fatal(&error);
+}
+
 static void log_server_error(const struct server *server, const struct backend_error *error)
 {
     struct log_line line;
@@ -220,6 +227,7 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     default: distrust(server, "the server sent a message that nothing had asked for"); return 0;
     }
     if (is_whole && frame.type == BACKEND_COMMAND_COMPLETE) look_at_tag(server, body, frame.body_size);
+    if (is_swallowed && is_whole && frame.type == BACKEND_ERROR && are_last_words(body, frame.body_size)) is_swallowed = false;
     bool is_answer = server->inquiry && is_ours && is_swallowed;
     if (is_answer) look_at_answer(server, frame.type, body, is_whole ? frame.body_size : 0);
     if (is_whole && frame.type == BACKEND_PARAMETER_STATUS) look_at_parameter(server, body, frame.body_size, is_ours);

@@ -77,19 +77,13 @@ static void pass_duplicate(struct outgoing *outgoing, struct statement *existing
     prepare_send_parse(outgoing, existing);
 }
 
-/* The transaction is known to be a failed one. */
-static bool has_failed(const struct server *server)
-{
-    return exchange_is_settled(&server->exchange) && server->exchange.status == 'E';
-}
-
 static void pass_parse_named(struct outgoing *outgoing, const char *name, struct statement *statement)
 {
     struct client *client = outgoing->client;
     struct server *server = outgoing->server;
     enum preparation_kind kind = PREPARATION_NAMED;
     enum prepared_state state = prepared_set_use(&server->prepared, statement);
-    if (state == PREPARED_YES && has_failed(server)) state = PREPARED_MAYBE; /* the server shall refuse it */
+    if (state == PREPARED_YES && exchange_may_have_failed(&server->exchange)) state = PREPARED_MAYBE; /* the server shall refuse it, then */
     if (state == PREPARED_YES) {
         if (!exchange_answer_here(&server->exchange, FRONTEND_PARSE)) return;
         kind = PREPARATION_ANSWERED;

@@ -263,6 +263,11 @@ void statement_unref(struct statement **statement)
     free(mine);
 }
 
+bool statement_is_alike(const struct statement *a, const struct statement *b)
+{
+    return a == b || (a && b && a->tail_size == b->tail_size && memcmp(a->tail, b->tail, a->tail_size) == 0);
+}
+
 bool statement_is_name(const char *text)
 {
     size_t prefix_size = sizeof name_prefix - 1;

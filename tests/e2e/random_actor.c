@@ -81,12 +81,17 @@ void expect_error(struct actor *actor, const char *sqlstate)
 {
     expect(actor, "E:%s ", sqlstate);
     model_fails(&actor->model);
-    actor->has_erred = true;
+    actor->is_unsure = true;
+}
+
+bool is_strict(void)
+{
+    return turns_is_reference() || getenv("PGTURNSTILE_STRICT") != NULL;
 }
 
 bool may_stage_more(const struct actor *actor)
 {
-    return !actor->has_erred || turns_is_reference() || getenv("PGTURNSTILE_BEHIND_ERRORS");
+    return !actor->is_unsure || is_strict();
 }
 
 void expect_row(struct actor *actor, const char *text)
@@ -186,11 +191,13 @@ static void write_startup(struct actor *actor)
     char options[RANDOM_SETTINGS * 3 * VALUE_SIZE] = "";
     const char *pairs[4 + 2 * RANDOM_SETTINGS + 3] = {"user", model->user, "database", "app"};
     size_t count = 4;
-    bool brings_settings = dice(actor, 3) == 0 && !getenv("NOSTART");
-    for (int i = 0; brings_settings && i < RANDOM_IDENTITY; i++) {
+    bool is_bringing = dice(actor, 3) == 0;
+    actor->brings_settings = false;
+    for (int i = 0; is_bringing && i < RANDOM_IDENTITY; i++) {
         unsigned way = dice(actor, 4);
         if (way > 1) continue;
         new_setting_value(actor, (enum random_setting)i, model->initial[i]);
+        actor->brings_settings = true;
         const char *name = random_setting_name(model, (enum random_setting)i);
         if (way == 1) {
             add_option(options, name, model->initial[i]);
@@ -214,14 +221,13 @@ bool actor_enter(struct actor *actor)
     char error[300] = "";
     actor->history[0] = '\0';
     actor->is_skipping = false;
-    actor->has_erred = false;
+    actor->is_unsure = false;
     model_init(&actor->model, users[who], who == 2);
     actor->wire = wire_try_connect(actor->port);
     snprintf(actor->why, sizeof actor->why, "client %d: no login", actor->number);
     if (actor->wire == NULL) return false;
     write_startup(actor);
     model_enter(&actor->model);
-    actor->was_day_first = model_is_day_first(&actor->model);
     if (!wire_flush(actor->wire)) return false;
     if (!wire_match(actor->wire, "R S* K Z:I", error, sizeof error)) {
         snprintf(actor->why, sizeof actor->why, "client %d: no login: %s\n%s", actor->number, error, actor->history);
@@ -266,10 +272,9 @@ static void forget_pattern(struct actor *actor)
 bool actor_settle(struct actor *actor)
 {
     char why[1400];
-    actor->has_erred = false;
+    actor->is_unsure = false;
     bool is_good = (wire_flush(actor->wire) && wire_match(actor->wire, actor->pattern, why, sizeof why)) || fail(actor, why);
     forget_pattern(actor);
-    actor->was_day_first = model_is_day_first(&actor->model);
     note(actor, "-- answered");
     return is_good && is_told_right(actor);
 }

@@ -18,11 +18,11 @@ struct actor {
     unsigned seed;
     struct wire *wire;
     struct model model;
-    int counter;        /* makes values unique */
-    bool has_failed;    /* the rest of the query string is not carried out */
-    bool is_skipping;   /* what is staged up to the next Sync is not carried out */
-    bool has_erred;     /* something that is staged is going to fail */
-    bool was_day_first; /* the DateStyle when the last answer was complete */
+    int counter;          /* makes values unique */
+    bool has_failed;      /* the rest of the query string is not carried out */
+    bool is_skipping;     /* what is staged up to the next Sync is not carried out */
+    bool brings_settings; /* in its startup packet */
+    bool is_unsure;       /* only strictly is anything more staged before this is answered */
     char pattern[PATTERN_SIZE];
     size_t pattern_size;
     char history[HISTORY_SIZE]; /* what was sent, the newest last */
@@ -55,9 +55,17 @@ void stage_query_text(struct actor *actor, const char *text);
 void stage_sync_message(struct actor *actor);
 
 /*
- * Whether more may be sent in the same write. Not behind an error: a proxy works on what follows before it can know of it, and takes some things (that a Parse
- * or a DISCARD ALL worked) for granted.
+ * Whether the model is held to in every case, as in the reference run and with PGTURNSTILE_STRICT set. If not, some things are left out that a proxy, which
+ * works on messages before it knows what became of those before them, may answer otherwise:
+ * - anything in the same write behind an error, a DISCARD ALL or a DEALLOCATE ALL
+ * - in a failed transaction: DEALLOCATE, Describe, and what follows a ROLLBACK in the same query string
+ * - what follows a DEALLOCATE in the same query string
+ * - Parse under a name that PREPARE has given
+ * - RESET and DISCARD ALL of a client that came with startup settings, which are its own defaults and not the server's
+ * - a date in a text, which is read with the DateStyle at the time of a Parse
  */
+bool is_strict(void);
+/* Whether more may be sent in the same write. */
 bool may_stage_more(const struct actor *actor);
 
 /* Connect and log in, some with startup parameters. */

@@ -154,13 +154,13 @@ static void stage_one(struct actor *actor)
     bool is_sql = actor->model.statements[any].kind != STATEMENT_NONE && actor->model.statements[any].is_sql;
     if (side < 6)
         parse(actor, fresh);
-    else if (side < 7 && !is_sql)
+    else if (side < 7 && (!is_sql || is_strict()))
         parse(actor, any);
     else if (side < 8)
         parse_wrong(actor, fresh);
     else if (side < 10)
         close_statement(actor, any);
-    else if (side < 12 && !is_failed(actor))
+    else if (side < 12 && (!is_failed(actor) || is_strict()))
         describe(actor, existing);
     else if (side < 13)
         run(actor, any);
@@ -219,14 +219,15 @@ void step_extended_transaction(struct actor *actor)
 void step_extended_discard_all(struct actor *actor)
 {
     struct model *model = &actor->model;
-    if (model->status != 'I') {
+    if (model->status != 'I' || (actor->brings_settings && !is_strict())) {
         step_pipeline(actor);
         return;
     }
     model_group_begins(model);
     run_text(actor, "discard all", "DISCARD_ALL");
     model_discards_all(model);
+    actor->is_unsure = true;
     if (dice(actor, 2) == 0) stage_sync_message(actor);
-    for (unsigned left = dice(actor, 4); left > 0; left--) stage_one(actor);
+    for (unsigned left = dice(actor, 4); left > 0 && may_stage_more(actor); left--) stage_one(actor);
     stage_sync_message(actor);
 }

@@ -7,7 +7,6 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct query {
@@ -186,6 +185,7 @@ static bool has_locals(const struct model *model)
 static void do_reset(struct actor *actor, struct query *query)
 {
     struct model *model = &actor->model;
+    if (actor->brings_settings && !is_strict()) return;
     enum random_setting setting = (enum random_setting)dice(actor, RANDOM_SETTINGS);
     bool is_all = dice(actor, 4) == 0 && !has_locals(model), is_set = false;
     if (is_all)
@@ -231,18 +231,18 @@ static void do_deallocate(struct actor *actor, struct query *query)
 {
     bool is_all = dice(actor, 4) == 0;
     int i = (int)dice(actor, UNNAMED);
-    if (getenv("TOL") && (actor->has_failed || actor->model.status == 'E')) return;
+    if (!is_strict() && (actor->has_failed || actor->model.status == 'E')) return;
     add(query, "deallocate %s%s", dice(actor, 2) == 0 ? "prepare " : "", is_all ? "all" : statement_name(i));
     if (!goes_on(actor)) return;
     if (is_all) {
         expect(actor, "C:DEALLOCATE_ALL ");
-        if (getenv("TOL")) actor->has_erred = true;
+        actor->is_unsure = true;
         model_deallocates_all(&actor->model);
     } else if (actor->model.statements[i].kind == STATEMENT_NONE) {
         fail(actor, "26000");
     } else {
         expect(actor, "C:DEALLOCATE ");
-        query->has_ended = true;
+        query->has_ended = !is_strict();
         actor->model.statements[i].kind = STATEMENT_NONE;
     }
 }
@@ -254,7 +254,7 @@ static void do_savepoint(struct actor *actor, struct query *query)
 {
     struct model *model = &actor->model;
     bool is_failed = model->status == 'E';
-    if (getenv("TOL") && model->status == 'E') query->has_ended = true;
+    query->has_ended = model->status == 'E' && !is_strict();
     if (actor->has_failed || (model->status == 'I') || (is_failed && model->depth == 0)) return;
     int savepoint = model->depth > 0 ? (int)dice(actor, (unsigned)model->depth) : 0;
     if (!is_failed && model->depth < SAVEPOINTS && (model->depth == 0 || dice(actor, 2) == 0)) {
@@ -323,13 +323,15 @@ void step_query(struct actor *actor)
 void step_discard_all(struct actor *actor)
 {
     actor->has_failed = false;
-    if (actor->model.status != 'I' && actor->pattern_size > 0) return;
+    bool is_idle = actor->model.status == 'I';
+    if (!is_strict() && (is_idle ? actor->brings_settings : actor->pattern_size > 0)) return;
     model_group_begins(&actor->model);
     stage_query_text(actor, dice(actor, 2) == 0 ? "discard all" : "DISCARD /* everything */ ALL;");
     if (actor->model.status != 'I') {
         fail(actor, "25001");
     } else {
         expect(actor, "C:DISCARD_ALL ");
+        actor->is_unsure = true;
         model_discards_all(&actor->model);
     }
     expect_ready(actor);

@@ -211,14 +211,15 @@ Test(pooling, mode_changed_by_reload)
     struct wire *second = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(second, "show work_mem"), "4MB");
     cr_assert_str_eq(wire_query(second, "select n from kept"), "!42P01");
-    /* The other way round, with the session still open. */
+    /* The other way round. Behind the second query the server is nobody's. */
     cr_assert_str_eq(wire_query(second, "set work_mem = '5MB'"), "");
+    cr_assert_str_eq(wire_query(second, "select 1"), "1");
     proxy_reload(proxy, "pool_mode = session\nbudget = 1\n");
     wire_settle(proxy->port);
     struct wire *third = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(third, "show work_mem"), "4MB");
     wire_close(&third);
-    cr_assert_str_eq(wire_query(second, "select 1"), "1");
+    cr_assert_str_eq(wire_query(second, "show work_mem"), "5MB");
     wire_close(&second);
     wire_close(&first);
     proxy_finish(&proxy);
