@@ -265,7 +265,8 @@ void statement_unref(struct statement **statement)
 
 bool statement_is_alike(const struct statement *a, const struct statement *b)
 {
-    return a == b || (a && b && a->tail_size == b->tail_size && memcmp(a->tail, b->tail, a->tail_size) == 0);
+    return a == b || (a && b && a->kind == b->kind && a->identity_size == b->identity_size &&
+                      memcmp(a->identity, b->identity, a->identity_size) == 0);
 }
 
 bool statement_is_name(const char *text)

@@ -66,7 +66,7 @@ struct statement *statements_intern(struct statements *statements, const uint8_t
                                     const struct statement_terms *terms);
 struct statement *statement_ref(struct statement *statement);
 void statement_unref(struct statement **statement); /* NULL accepted; clears the caller's pointer */
-/* The same text and types, whatever the terms; both may be NULL. */
+/* The same statement but for the context, comments apart; both may be NULL. */
 bool statement_is_alike(const struct statement *a, const struct statement *b);
 /* Whether `text` begins with a name that this module makes ("pgt" and 32 lower-case hex digits). */
 bool statement_is_name(const char *text);

@@ -393,3 +393,21 @@ Test(statements, two_contexts_make_two_statements)
     statement_unref(&same);
     statement_unref(&other);
 }
+
+Test(statements, alike_are_those_that_differ_in_context_and_comments_only)
+{
+    uint8_t tail[64];
+    struct statement_terms terms = {.is_named = true, .is_scannable = true, .context = 1};
+    struct statement *first = statements_intern(table, tail, write_tail(tail, "select $1 /* one */", ""), &terms);
+    terms.context = 2;
+    struct statement *second = statements_intern(table, tail, write_tail(tail, "select $1 /* another */", ""), &terms);
+    struct statement *other = statements_intern(table, tail, write_tail(tail, "select $2 /* one */", ""), &terms);
+    cr_assert_neq(first, second);
+    cr_assert(statement_is_alike(first, second));
+    cr_assert_not(statement_is_alike(second, other));
+    cr_assert_not(statement_is_alike(first, NULL));
+    cr_assert(statement_is_alike(NULL, NULL));
+    statement_unref(&first);
+    statement_unref(&second);
+    statement_unref(&other);
+}

@@ -32,8 +32,9 @@ struct wire {
         char name[64], value[192];
     } parameters[WIRE_PARAMETERS_MAX]; /* the last ParameterStatus of each name */
     size_t parameter_count;
-    char text[1024];   /* what wire_query returned last */
-    bool is_forgiving; /* set for threads: failures return instead of failing the test */
+    char text[1024];       /* what wire_query returned last */
+    bool skips_parameters; /* wire_match takes ParameterStatus wherever it comes, and expects none */
+    bool is_forgiving;     /* set for threads: failures return instead of failing the test */
 };
 
 struct wire_message {
