@@ -239,6 +239,14 @@ void pool_default_changed(struct pool *pool, enum parameter parameter, const cha
 
 /* ---- logins ---- */
 
+/* 0 is libpq's own standard: the kernel's. */
+static void set_number(struct server_login *login, const char *keyword, int64_t value)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    if (value > 0) server_login_option(login, keyword, text);
+}
+
 static void set_options(const struct pool *pool, struct server_login *login)
 {
     const struct config *config = pool->config;
@@ -248,11 +256,11 @@ static void set_options(const struct pool *pool, struct server_login *login)
     if (*settings->server_tls_ca_file) server_login_option(login, "sslrootcert", settings->server_tls_ca_file);
     if (*settings->server_tls_key_file) server_login_option(login, "sslkey", settings->server_tls_key_file);
     if (*settings->server_tls_cert_file) server_login_option(login, "sslcert", settings->server_tls_cert_file);
-    if (settings->tcp_user_timeout > 0) {
-        char text[32];
-        snprintf(text, sizeof text, "%lld", (long long)settings->tcp_user_timeout);
-        server_login_option(login, "tcp_user_timeout", text);
-    }
+    server_login_option(login, "keepalives", settings->tcp_keepalive ? "1" : "0");
+    set_number(login, "keepalives_idle", settings->tcp_keepidle);
+    set_number(login, "keepalives_interval", settings->tcp_keepintvl);
+    set_number(login, "keepalives_count", settings->tcp_keepcnt);
+    set_number(login, "tcp_user_timeout", settings->tcp_user_timeout);
     for (const char *const *option = entry->libpq_options; option && *option; option += 2) server_login_option(login, option[0], option[1]);
     server_login_option(login, "gssencmode", "disable"); /* a GSSAPI-encrypted socket cannot be taken over */
     server_login_option(login, "dbname", entry->dbname ? entry->dbname : pool->database);
