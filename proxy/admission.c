@@ -279,8 +279,10 @@ void admission_settled(struct client *client)
     lease_settings_sent(client);
     struct welcome *welcome = client->welcome;
     client->welcome = NULL;
+    /* Where it is no part of what was tried, each client has its own. */
+    bool knows_application = session_state_get(welcome->settings, "application_name") != NULL;
     for (unsigned i = 0; i < PARAMETER_COUNT; i++)
-        if (parameter_is_settable((enum parameter)i))
+        if (parameter_is_settable((enum parameter)i) && (i != PARAMETER_APPLICATION_NAME || knows_application))
             parameters_set(&welcome->parameters, (enum parameter)i, client->server->parameters.values[i]);
     LL_PREPEND(pool->welcomes, welcome);
     forget_oldest_welcome(pool);

@@ -61,6 +61,12 @@ static bool is_for_us_too(const struct server *server, uint8_t type)
            type == BACKEND_PARAMETER_STATUS || type == BACKEND_ERROR;
 }
 
+/* What our ROLLBACK undoes was the client's; what our settings and our reset make is known. */
+static bool is_rolling_back(const struct server *server)
+{
+    return server->state == SERVER_CLEANING && !server->has_sent_reset && !server->is_taking_settings;
+}
+
 static void look_at_parameter(struct server *server, const uint8_t *body, size_t size, bool is_ours)
 {
     const char *name, *value;
@@ -70,7 +76,7 @@ static void look_at_parameter(struct server *server, const uint8_t *body, size_t
     if (server->state == SERVER_IDLE) {
         if (parameter != PARAMETER_COUNT && !session_state_get(server->settings, name))
             pool_default_changed(server->pool, parameter, value);
-    } else if (!is_ours) {
+    } else if (!is_ours || is_rolling_back(server)) {
         lease_parameter_changed(server, name, value);
     }
 }
