@@ -27,7 +27,8 @@ void touch_by_effects(struct client *client, uint32_t effects)
 {
     if ((effects & EFFECT_CREATE) && may_have_temporary_path(client, effects)) effects |= EFFECT_TEMP;
     /* What SQL has prepared may do anything when it is executed. */
-    if ((effects & EFFECT_EXECUTE) && (client->pins || ((client->touched | effects) & EFFECT_PREPARE))) effects |= EFFECT_OPAQUE_CODE;
+    bool may_be_of_sql = client->pins || client->server->inquiry || ((client->touched | effects) & EFFECT_PREPARE);
+    if ((effects & EFFECT_EXECUTE) && may_be_of_sql) effects |= EFFECT_OPAQUE_CODE;
     client->touched |= effects & EFFECTS_TO_ASK;
     if (client->pins) client->touched |= EFFECT_RAN;
     if (effects & (EFFECT_DISCARD_ALL | EFFECT_DEALLOCATE_ALL)) forget_statements(client, effects);

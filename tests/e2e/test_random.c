@@ -19,7 +19,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { CLIENTS = 12, BUDGET = 6, RUN_MS = 12000, SOAK_MS = 300000, LONG = 20 };
+enum { CLIENTS = 12, BUDGET = 6, RUN_MS = 5000, SOAK_MS = 300000, LONG = 20 };
 
 const struct postgres_options e2e_postgres_options = {.settings = "log_statement = none\nlog_min_error_statement = panic\n",
                                                       .max_connections = 40};

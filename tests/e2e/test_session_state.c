@@ -574,6 +574,49 @@ Test(session_state, settings_by_a_function_call)
     finish();
 }
 
+/* The client's SET stands, its SET LOCAL back to the standard does not: our rollback brings the former back. */
+Test(session_state, what_the_rollback_of_a_client_that_left_brings_back)
+{
+    start("budget = 1\n");
+    struct wire *mine = session_of(NULL, NULL), *theirs = session_of(NULL, NULL);
+    cr_assert_str_eq(wire_query(mine, "set datestyle = 'German, DMY'"), "");
+    cr_assert_str_eq(wire_query(mine, "begin"), "");
+    cr_assert_str_eq(wire_query(mine, "set local datestyle = 'ISO, MDY'"), "");
+    wire_abort(&mine);
+    cr_assert_str_eq(wire_query(theirs, "show datestyle"), "ISO, MDY");
+    wire_close(&theirs);
+    finish();
+}
+
+Test(session_state, settings_by_execute)
+{
+    start("budget = 1\n");
+    struct wire *mine = session_of(NULL, NULL), *theirs = session_of(NULL, NULL);
+    cr_assert_str_eq(wire_query(mine, "prepare change(text) as select set_config('work_mem', $1, false)"), "");
+    cr_assert_str_eq(wire_query(mine, "execute change('3MB')"), "3MB");
+    cr_assert_str_eq(wire_query(mine, "deallocate change"), "");
+    for (int round = 0; round < 2; round++) {
+        cr_assert_str_eq(wire_query(theirs, "show work_mem"), "4MB");
+        cr_assert_str_eq(wire_query(mine, "show work_mem"), "3MB");
+    }
+    wire_close(&theirs);
+    wire_close(&mine);
+    finish();
+}
+
+Test(session_state, a_welcome_names_no_other_clients_application)
+{
+    start("budget = 1\n");
+    struct wire *mine = session_of(NULL, (const char *const[]){"application_name", "mine", "TimeZone", "Asia/Tokyo", NULL});
+    struct wire *theirs = session_of(NULL, (const char *const[]){"TimeZone", "Asia/Tokyo", NULL});
+    cr_assert_str_eq(wire_parameter(mine, "application_name"), "mine");
+    cr_assert_str_eq(wire_parameter(theirs, "application_name"), "");
+    cr_assert_str_eq(wire_parameter(theirs, "TimeZone"), "Asia/Tokyo");
+    wire_close(&theirs);
+    wire_close(&mine);
+    finish();
+}
+
 /* The one server does nothing until `thaw`; what is sent to it meanwhile it does then. */
 static pid_t freeze(void)
 {
