@@ -25,23 +25,12 @@
 
 enum { LAST_WORDS_US = 2000000, INPUT_FIRST = 256 };
 
-static const char *const state_names[] = {
-#define X(name, text, moves) [name] = text,
-#include "proxy/client_states.def"
-#undef X
-};
-
 #define M(state) (1u << (state))
 static const unsigned allowed_moves[] = {
 #define X(name, text, moves) [name] = moves,
 #include "proxy/client_states.def"
 #undef X
 };
-
-const char *client_state_name(enum client_state state)
-{
-    return state_names[state];
-}
 
 void client_move(struct client *client, enum client_state to)
 {

@@ -88,7 +88,6 @@ struct client *client_new(const struct client_host *host, int fd, const struct l
 bool client_reap(struct client **client);
 
 void client_move(struct client *client, enum client_state to);
-const char *client_state_name(enum client_state state);
 
 /*
  * Receive once. On true, `*data_out` are all bytes not worked on yet (those kept before, then the new ones), in a buffer that lasts until the next event; keep the rest with

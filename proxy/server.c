@@ -30,11 +30,6 @@ static const unsigned allowed_moves[] = {
 #undef X
 };
 
-const char *server_state_name(enum server_state state)
-{
-    return state_names[state];
-}
-
 void server_move(struct server *server, enum server_state to)
 {
     assert(allowed_moves[server->state] & M(to));

@@ -85,7 +85,6 @@ void server_take_over(struct server *server, struct server_login *login);
 bool server_reap(struct server **server);
 
 void server_move(struct server *server, enum server_state to);
-const char *server_state_name(enum server_state state);
 
 /* As client_receive; on false the server may have been lost (host->lost was called). */
 bool server_receive(struct server *server, uint8_t **data_out, size_t *size_out);
