@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #include "proxy/log.h"
 #include "proxy/memory.h"
+#include "proxy/unix_socket.h"
 
 enum { SOCKETS_MAX = 64, ACCEPTS_A_TURN = 64 };
 static const double PAUSE_SECONDS = 0.1;
@@ -138,36 +138,23 @@ static int open_tcp(struct listeners *listeners, const char *name, const struct 
     return opened > 0 ? 0 : -1;
 }
 
-/* A socket file that nobody listens on was left by a process that died. */
-static void remove_stale(const struct sockaddr_un *address)
-{
-    struct stat status;
-    if (lstat(address->sun_path, &status) || !S_ISSOCK(status.st_mode)) return;
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) return;
-    if (connect(fd, (const struct sockaddr *)address, sizeof *address) && errno == ECONNREFUSED) unlink(address->sun_path);
-    close(fd);
-}
-
 static int open_unix(struct listeners *listeners, const struct listener_options *options, struct error *error)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int size = snprintf(address.sun_path, sizeof address.sun_path, "%s/.s.PGSQL.%d", options->unix_directory, options->port);
-    if (size < 0 || (size_t)size >= sizeof address.sun_path) {
-        error_set(error, "", "unix_socket_dir \"%s\" is too long for a socket address (%zu bytes)", options->unix_directory,
-                  sizeof address.sun_path);
+    char path[sizeof listeners->unix_path];
+    int size = snprintf(path, sizeof path, "%s/.s.PGSQL.%d", options->unix_directory, options->port);
+    if (size < 0 || (size_t)size >= sizeof path) {
+        error_set(error, "", "unix_socket_dir \"%s\" is too long for a socket address (%zu bytes)", options->unix_directory, sizeof path);
         return -1;
     }
-    remove_stale(&address);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool is_bound = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
-    if (!is_bound || chmod(address.sun_path, options->unix_mode) || add_socket(listeners, fd, true, options->backlog)) {
-        error_set(error, "", "cannot listen on \"%s\": %s; check unix_socket_dir", address.sun_path, strerror(errno));
-        if (is_bound) unlink(address.sun_path);
-        if (fd >= 0) close(fd);
+    int fd = unix_socket_bind(path, options->unix_mode, "unix_socket_dir", error);
+    if (fd < 0) return -1;
+    if (add_socket(listeners, fd, true, options->backlog)) {
+        error_set(error, "", "cannot listen on \"%s\": %s; check unix_socket_dir", path, strerror(errno));
+        unlink(path);
+        close(fd);
         return -1;
     }
-    memcpy(listeners->unix_path, address.sun_path, sizeof listeners->unix_path);
+    memcpy(listeners->unix_path, path, sizeof listeners->unix_path);
     return 0;
 }
 
