@@ -2,7 +2,8 @@
 # What ./run and ./check share: which Debian packages there are to install, and how to build. Sourced; $top is the top directory.
 
 # An entry package/command is satisfied by the command too, wherever it comes from.
-packages_build=(gcc make autoconf automake pkg-config libpq-dev libssl-dev libinih-dev libidn-dev libxxhash-dev libev-dev uthash-dev)
+packages_build=(gcc make autoconf automake pkg-config libpq-dev libssl-dev libinih-dev libidn-dev libxxhash-dev libev-dev
+    libmicrohttpd-dev uthash-dev)
 packages_postgres=(postgresql)
 packages_check=(libcriterion-dev libpg-query-dev clang shellcheck cppcheck)
 # The real clients of tests/clients.

@@ -1,0 +1,198 @@
+/*
+ * HTTP by libmicrohttpd: listening, who may ask, methods, headers. Not for: what the pages say.
+ */
+#include "proxy/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "proxy/memory.h"
+#include "proxy/unix_socket.h"
+
+enum { CONNECTIONS_MAX = 64, CONNECTION_TIMEOUT_SECONDS = 30, BACKLOG = 64 };
+
+struct http {
+    struct MHD_Daemon *daemon;
+    http_answer *answer;
+    void *context;
+    bool allows_remote;
+    char *unix_path; /* NULL: TCP */
+};
+
+/* ---- who may ask ---- */
+
+static bool is_loopback(const struct sockaddr *address)
+{
+    if (address->sa_family == AF_INET) return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >> 24 == 127;
+    return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
+}
+
+/* "[::1]:9630", "127.0.0.1:9630", "localhost". */
+static bool is_local_host(const char *host)
+{
+    char name[INET6_ADDRSTRLEN + 2];
+    size_t size = *host == '[' ? strcspn(++host, "]") : strcspn(host, ":");
+    if (size >= sizeof name) return false;
+    memcpy(name, host, size);
+    name[size] = '\0';
+    unsigned char address[sizeof(struct in6_addr)];
+    return strcmp(name, "localhost") == 0 || inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
+}
+
+/* ---- requests ---- */
+
+static const char *argument(const struct http_request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
+}
+
+static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http_reply *reply)
+{
+    struct MHD_Response *response = MHD_create_response_from_buffer(reply->body ? reply->size : 0, reply->body,
+                                                                    reply->body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    if (!response) {
+        free(reply->body);
+        return MHD_NO;
+    }
+    if (reply->content_type) MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply->content_type);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    MHD_add_response_header(response, "Content-Security-Policy",
+                            "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
+                            "frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
+    if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
+    enum MHD_Result result = MHD_queue_response(connection, reply->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static void say(struct http_reply *reply, unsigned status, const char *text)
+{
+    reply->status = status;
+    reply->content_type = "text/plain; charset=utf-8";
+    reply->body = memory_strdup(text);
+    reply->size = strlen(text);
+}
+
+/* libmicrohttpd calls once with the header, then with each part of a body (there should be none), then once more. */
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **state)
+{
+    (void)version, (void)upload;
+    static char seen;
+    struct http *http = context;
+    if (!*state) {
+        *state = &seen;
+        return MHD_YES;
+    }
+    if (*upload_size > 0) { /* read and dropped */
+        *upload_size = 0;
+        return MHD_YES;
+    }
+    struct http_reply reply = {0};
+    const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
+    const char *accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
+    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+        say(&reply, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
+    } else if (!http->allows_remote && host && !is_local_host(host)) {
+        say(&reply, MHD_HTTP_FORBIDDEN, "ask by address or as localhost, or set http_allow_remote\n");
+    } else {
+        struct http_request request = {.path = url, .accept = accept ? accept : "", .argument = argument, .connection = connection};
+        http->answer(http->context, &request, &reply);
+        if (reply.status == 0) say(&reply, MHD_HTTP_NOT_FOUND, "no such page\n");
+    }
+    return send_reply(connection, &reply);
+}
+
+/* ---- listening ---- */
+
+static int bind_to(const struct addrinfo *address, const char *listen_text, struct error *error)
+{
+    int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
+    if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (fd >= 0 && bind(fd, address->ai_addr, address->ai_addrlen) == 0) return fd;
+    error_set(error, "", "cannot listen on \"%s\": %s; check http_listen", listen_text, strerror(errno));
+    if (fd >= 0) close(fd);
+    return -1;
+}
+
+static int open_tcp(const struct http_options *options, struct error *error)
+{
+    char host[256];
+    const char *colon = strrchr(options->listen, ':');
+    size_t size = colon ? (size_t)(colon - options->listen) : 0;
+    bool is_bracketed = size > 2 && options->listen[0] == '[' && options->listen[size - 1] == ']';
+    if (is_bracketed) size -= 2;
+    if (size == 0 || size >= sizeof host || !colon[1]) {
+        error_set(error, "", "http_listen \"%s\" is neither ADDRESS:PORT nor the path of a Unix socket", options->listen);
+        return -1;
+    }
+    memcpy(host, options->listen + is_bracketed, size);
+    host[size] = '\0';
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV}, *found;
+    int failed = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, colon + 1, &hints, &found);
+    if (failed) {
+        error_set(error, "", "cannot listen on \"%s\": %s; check http_listen", options->listen, gai_strerror(failed));
+        return -1;
+    }
+    int fd = -1;
+    if (options->allows_remote || is_loopback(found->ai_addr))
+        fd = bind_to(found, options->listen, error);
+    else
+        error_set(error, "",
+                  "http_listen \"%s\" can be reached from other hosts, and whoever reaches it sees your queries: use 127.0.0.1, or say "
+                  "http_allow_remote = yes",
+                  options->listen);
+    freeaddrinfo(found);
+    return fd;
+}
+
+static int open_socket(const struct http_options *options, struct error *error)
+{
+    bool is_unix = options->listen[0] == '/';
+    int fd = is_unix ? unix_socket_bind(options->listen, options->unix_mode, "http_listen", error) : open_tcp(options, error);
+    if (fd < 0 || listen(fd, BACKLOG) == 0) return fd;
+    error_set(error, "", "cannot listen on \"%s\": %s; check http_listen", options->listen, strerror(errno));
+    if (is_unix) unlink(options->listen);
+    close(fd);
+    return -1;
+}
+
+struct http *http_start(const struct http_options *options, http_answer *answer, void *context, struct error *error)
+{
+    int fd = open_socket(options, error);
+    if (fd < 0) return NULL;
+    struct http *http = memory_zalloc(sizeof *http);
+    http->answer = answer;
+    http->context = context;
+    bool is_unix = options->listen[0] == '/';
+    http->allows_remote = options->allows_remote || is_unix; /* who may open the file is decided by its mode */
+    if (is_unix) http->unix_path = memory_strdup(options->listen);
+    http->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET, fd,
+                                    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                                    (unsigned)CONNECTION_TIMEOUT_SECONDS, MHD_OPTION_END);
+    if (http->daemon) return http;
+    error_set(error, "", "libmicrohttpd could not start on \"%s\"; check http_listen", options->listen);
+    close(fd);
+    http_stop(&http);
+    return NULL;
+}
+
+void http_stop(struct http **http_pointer)
+{
+    struct http *http = *http_pointer;
+    *http_pointer = NULL;
+    if (!http) return;
+    if (http->daemon) MHD_stop_daemon(http->daemon); /* closes the socket */
+    if (http->unix_path) unlink(http->unix_path);
+    free(http->unix_path);
+    free(http);
+}
