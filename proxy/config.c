@@ -87,6 +87,40 @@ uint32_t config_min_pool_size(const struct config *config, const struct config_d
     return (uint32_t)(database->min_pool_size >= 0 ? database->min_pool_size : config->settings.min_pool_size);
 }
 
+/* The first that is said; the last one always is. */
+static int64_t first_said(int64_t first, int64_t second, int64_t third)
+{
+    return first >= 0 ? first : second >= 0 ? second : third;
+}
+
+uint32_t config_max_db_connections(const struct config *config, const struct config_database *database)
+{
+    return (uint32_t)first_said(-1, database->max_db_connections, config->settings.max_db_connections);
+}
+
+uint32_t config_max_db_client_connections(const struct config *config, const struct config_database *database)
+{
+    return (uint32_t)first_said(-1, database->max_db_client_connections, config->settings.max_db_client_connections);
+}
+
+uint32_t config_max_user_connections(const struct config *config, const char *user)
+{
+    const struct config_user *entry = config_find_user(config, user);
+    return (uint32_t)first_said(entry ? entry->max_user_connections : -1, -1, config->settings.max_user_connections);
+}
+
+uint32_t config_max_user_client_connections(const struct config *config, const char *user)
+{
+    const struct config_user *entry = config_find_user(config, user);
+    return (uint32_t)first_said(entry ? entry->max_user_client_connections : -1, -1, config->settings.max_user_client_connections);
+}
+
+uint32_t config_reserve_pool_size(const struct config *config, const struct config_database *database, const char *user)
+{
+    const struct config_user *entry = config_find_user(config, user);
+    return (uint32_t)first_said(entry ? entry->reserve_pool_size : -1, database->reserve_pool_size, config->settings.reserve_pool_size);
+}
+
 bool config_ignores_parameter(const struct config *config, const char *name)
 {
     return *name != '\0' && config_text_is_in_list(name, config->settings.ignore_startup_parameters, ',');

@@ -46,6 +46,16 @@ const struct config_user *config_find_user(const struct config *config, const ch
 enum pool_mode config_pool_mode(const struct config *config, const struct config_database *database, const char *user);
 uint32_t config_pool_size(const struct config *config, const struct config_database *database, const char *user); /* 0: the budget */
 uint32_t config_min_pool_size(const struct config *config, const struct config_database *database);
+/*
+ * PgBouncer's limits; 0 is none. Of servers: all of one database, whoever the user is; all of one user, whatever the database is; and how many
+ * more than pool_size a pool may have once a client has waited for reserve_pool_timeout. Of clients: all that are logged in to one database, as
+ * one user. An entry "*" of [databases] is a limit for each database it stands for.
+ */
+uint32_t config_max_db_connections(const struct config *config, const struct config_database *database);
+uint32_t config_max_user_connections(const struct config *config, const char *user);
+uint32_t config_reserve_pool_size(const struct config *config, const struct config_database *database, const char *user);
+uint32_t config_max_db_client_connections(const struct config *config, const struct config_database *database);
+uint32_t config_max_user_client_connections(const struct config *config, const char *user);
 /* Whether `name` stands in the comma list of ignore_startup_parameters; in any case, as PostgreSQL compares such names. */
 bool config_ignores_parameter(const struct config *config, const char *name);
 

@@ -16,20 +16,20 @@
 #include "proxy/pgbouncer_keys.h"
 #include "proxy/settings.h"
 
-enum { POOL_SIZE_MAX = 100000, PORT_MAX = 65535 };
+enum { COUNT_MAX = 100000, CLIENTS_MAX = 1000000, PORT_MAX = 65535 };
 
 enum meaning {
+    IS_CLIENTS, /* a number of clients */
     IS_CONNECT_QUERY,
+    IS_COUNT, /* of servers */
     IS_DBNAME,
     IS_HOST,
     IS_LIBPQ,  /* passed on as it is */
     IS_SECRET, /* the same, but never shown */
-    IS_MIN_POOL_SIZE,
     IS_PASSWORD,
     IS_POOL_MODE,
-    IS_POOL_SIZE,
     IS_PORT,
-    IS_SERVER_LIFETIME,
+    IS_SECONDS,
     IS_SETTING, /* a setting of the server's session that libpq has no keyword for */
     IS_SSLMODE,
     IS_USER
@@ -38,53 +38,75 @@ enum meaning {
 struct key {
     const char *name;
     enum meaning meaning;
+    size_t offset; /* CLIENTS, COUNT, SECONDS: of the member, an int64_t */
 };
+
+#define IN_DATABASE(member) .offset = offsetof(struct config_database, member)
+#define IN_USER(member)     .offset = offsetof(struct config_user, member)
 
 /* PgBouncer's keys, then libpq's own (PostgreSQL 15, "Parameter Key Words"). */
 static const struct key database_keys[] = {
-    {"host", IS_HOST},
-    {"port", IS_PORT},
-    {"dbname", IS_DBNAME},
-    {"user", IS_USER},
-    {"password", IS_PASSWORD},
-    {"pool_size", IS_POOL_SIZE},
-    {"min_pool_size", IS_MIN_POOL_SIZE},
-    {"pool_mode", IS_POOL_MODE},
-    {"connect_query", IS_CONNECT_QUERY},
-    {"server_lifetime", IS_SERVER_LIFETIME},
-    {"datestyle", IS_SETTING},
-    {"timezone", IS_SETTING},
-    {"client_encoding", IS_LIBPQ},
-    {"application_name", IS_LIBPQ},
-    {"fallback_application_name", IS_LIBPQ},
-    {"hostaddr", IS_LIBPQ},
-    {"service", IS_LIBPQ},
-    {"passfile", IS_LIBPQ},
-    {"options", IS_LIBPQ},
-    {"target_session_attrs", IS_LIBPQ},
-    {"channel_binding", IS_LIBPQ},
-    {"krbsrvname", IS_LIBPQ},
-    {"requirepeer", IS_LIBPQ},
-    {"keepalives", IS_LIBPQ},
-    {"keepalives_idle", IS_LIBPQ},
-    {"keepalives_interval", IS_LIBPQ},
-    {"keepalives_count", IS_LIBPQ},
-    {"tcp_user_timeout", IS_LIBPQ},
-    {"sslmode", IS_SSLMODE},
-    {"sslcert", IS_LIBPQ},
-    {"sslkey", IS_LIBPQ},
-    {"sslpassword", IS_SECRET},
-    {"sslrootcert", IS_LIBPQ},
-    {"sslcrl", IS_LIBPQ},
-    {"sslcrldir", IS_LIBPQ},
-    {"sslcompression", IS_LIBPQ},
-    {"sslsni", IS_LIBPQ},
-    {"ssl_min_protocol_version", IS_LIBPQ},
-    {"ssl_max_protocol_version", IS_LIBPQ},
+    {.name = "host", .meaning = IS_HOST},
+    {.name = "port", .meaning = IS_PORT},
+    {.name = "dbname", .meaning = IS_DBNAME},
+    {.name = "user", .meaning = IS_USER},
+    {.name = "password", .meaning = IS_PASSWORD},
+    {.name = "pool_size", .meaning = IS_COUNT, IN_DATABASE(pool_size)},
+    {.name = "min_pool_size", .meaning = IS_COUNT, IN_DATABASE(min_pool_size)},
+    {.name = "reserve_pool_size", .meaning = IS_COUNT, IN_DATABASE(reserve_pool_size)},
+    {.name = "max_db_connections", .meaning = IS_COUNT, IN_DATABASE(max_db_connections)},
+    {.name = "max_db_client_connections", .meaning = IS_CLIENTS, IN_DATABASE(max_db_client_connections)},
+    {.name = "pool_mode", .meaning = IS_POOL_MODE},
+    {.name = "connect_query", .meaning = IS_CONNECT_QUERY},
+    {.name = "server_lifetime", .meaning = IS_SECONDS, IN_DATABASE(server_lifetime_us)},
+    {.name = "query_wait_timeout", .meaning = IS_SECONDS, IN_DATABASE(query_wait_timeout_us)},
+    {.name = "datestyle", .meaning = IS_SETTING},
+    {.name = "timezone", .meaning = IS_SETTING},
+    {.name = "client_encoding", .meaning = IS_LIBPQ},
+    {.name = "application_name", .meaning = IS_LIBPQ},
+    {.name = "fallback_application_name", .meaning = IS_LIBPQ},
+    {.name = "hostaddr", .meaning = IS_LIBPQ},
+    {.name = "service", .meaning = IS_LIBPQ},
+    {.name = "passfile", .meaning = IS_LIBPQ},
+    {.name = "options", .meaning = IS_LIBPQ},
+    {.name = "target_session_attrs", .meaning = IS_LIBPQ},
+    {.name = "channel_binding", .meaning = IS_LIBPQ},
+    {.name = "krbsrvname", .meaning = IS_LIBPQ},
+    {.name = "requirepeer", .meaning = IS_LIBPQ},
+    {.name = "keepalives", .meaning = IS_LIBPQ},
+    {.name = "keepalives_idle", .meaning = IS_LIBPQ},
+    {.name = "keepalives_interval", .meaning = IS_LIBPQ},
+    {.name = "keepalives_count", .meaning = IS_LIBPQ},
+    {.name = "tcp_user_timeout", .meaning = IS_LIBPQ},
+    {.name = "sslmode", .meaning = IS_SSLMODE},
+    {.name = "sslcert", .meaning = IS_LIBPQ},
+    {.name = "sslkey", .meaning = IS_LIBPQ},
+    {.name = "sslpassword", .meaning = IS_SECRET},
+    {.name = "sslrootcert", .meaning = IS_LIBPQ},
+    {.name = "sslcrl", .meaning = IS_LIBPQ},
+    {.name = "sslcrldir", .meaning = IS_LIBPQ},
+    {.name = "sslcompression", .meaning = IS_LIBPQ},
+    {.name = "sslsni", .meaning = IS_LIBPQ},
+    {.name = "ssl_min_protocol_version", .meaning = IS_LIBPQ},
+    {.name = "ssl_max_protocol_version", .meaning = IS_LIBPQ},
 };
 enum { DATABASE_KEY_COUNT = sizeof database_keys / sizeof *database_keys };
 
 _Static_assert(sizeof database_keys / sizeof *database_keys <= CONFIG_DATABASE_KEYS_MAX, "a line and a pair for each key");
+
+static const struct key user_keys[] = {
+    {.name = "pool_mode", .meaning = IS_POOL_MODE},
+    {.name = "pool_size", .meaning = IS_COUNT, IN_USER(pool_size)},
+    {.name = "reserve_pool_size", .meaning = IS_COUNT, IN_USER(reserve_pool_size)},
+    {.name = "max_user_connections", .meaning = IS_COUNT, IN_USER(max_user_connections)},
+    {.name = "max_user_client_connections", .meaning = IS_CLIENTS, IN_USER(max_user_client_connections)},
+    {.name = "query_timeout", .meaning = IS_SECONDS, IN_USER(query_timeout_us)},
+    {.name = "query_wait_timeout", .meaning = IS_SECONDS, IN_USER(query_wait_timeout_us)},
+    {.name = "idle_transaction_timeout", .meaning = IS_SECONDS, IN_USER(idle_transaction_timeout_us)},
+    {.name = "transaction_timeout", .meaning = IS_SECONDS, IN_USER(transaction_timeout_us)},
+    {.name = "client_idle_timeout", .meaning = IS_SECONDS, IN_USER(client_idle_timeout_us)},
+};
+enum { USER_KEY_COUNT = sizeof user_keys / sizeof *user_keys };
 
 /* PgBouncer's and our own console. */
 static const char reserved_names[] = "pgbouncer,pgturnstile";
@@ -99,10 +121,26 @@ static void check_name(const struct config_origin *origin, const char *what, con
         PROBLEM(origin, "%s \"%s\" is longer than the %d bytes that PostgreSQL keeps of a name", what, name, CONFIG_NAME_SIZE_MAX);
 }
 
-static void set_number(const struct config_origin *origin, const char *key, const char *value, int64_t *number_out)
+static int64_t *member(void *entry, const struct key *key)
 {
-    if (!config_text_number(value, 10, 0, POOL_SIZE_MAX, number_out))
-        PROBLEM(origin, "%s must be a number from 0 to %d", key, POOL_SIZE_MAX);
+    return (int64_t *)(void *)((char *)entry + key->offset);
+}
+
+static bool is_number(const struct key *key)
+{
+    return key->meaning == IS_CLIENTS || key->meaning == IS_COUNT || key->meaning == IS_SECONDS;
+}
+
+static void set_number(const struct config_origin *origin, const struct key *key, const char *value, void *entry)
+{
+    int high = key->meaning == IS_CLIENTS ? CLIENTS_MAX : COUNT_MAX;
+    if (!config_text_number(value, 10, 0, high, member(entry, key))) PROBLEM(origin, "%s must be a number from 0 to %d", key->name, high);
+}
+
+static void set_seconds(const struct config_origin *origin, const struct key *key, const char *value, void *entry)
+{
+    if (!config_text_seconds(value, member(entry, key)))
+        PROBLEM(origin, "%s must be a time in seconds from 0 to %d", key->name, CONFIG_SECONDS_MAX);
 }
 
 static void set_pool_mode(const struct config_origin *origin, const char *value, int *mode_out)
@@ -114,21 +152,27 @@ static void set_pool_mode(const struct config_origin *origin, const char *value,
         *mode_out = choice->value;
 }
 
-/* A key that is none of ours: one of PgBouncer's, or a mistake. */
-static void explain_key(const struct config_origin *origin, enum pgbouncer_scope scope, const char *key, const char *value,
-                        bool is_behind_secret, const char *nearest)
+static void explain_unknown_key(const struct config_origin *origin, const char *key, const char *nearest)
 {
-    const struct pgbouncer_key *known = pgbouncer_keys_find(scope, key);
+    if (nearest != NULL)
+        PROBLEM(origin, "unknown key \"%s\": did you mean %s?", key, nearest);
+    else
+        PROBLEM(origin, "unknown key \"%s\": remove it", key);
+}
+
+/* A key of a database that is none of ours: one of PgBouncer's, or a mistake. */
+static void explain_database_key(const struct config_origin *origin, const char *key, const char *value, bool is_behind_secret,
+                                 const char *nearest)
+{
+    const struct pgbouncer_key *known = pgbouncer_keys_find(SCOPE_DATABASE, key);
     if (known != NULL) {
         if (pgbouncer_keys_is_neutral(known, value)) return;
         config_problems_add(origin->problems, known->severity, origin->file, origin->line, "%s %s: %s", key,
                             known->severity == CONFIG_WARNING ? "has no effect" : "is not supported", known->reason);
     } else if (is_behind_secret) {
         PROBLEM(origin, "an unknown key behind the password (a password with blanks must stand in single quotes)");
-    } else if (nearest != NULL) {
-        PROBLEM(origin, "unknown key \"%s\": did you mean %s?", key, nearest);
     } else {
-        PROBLEM(origin, "unknown key \"%s\": remove it", key);
+        explain_unknown_key(origin, key, nearest);
     }
 }
 
@@ -193,12 +237,6 @@ static void set_dbname(struct config_database_draft *draft, const struct config_
     draft->database.dbname = *value == '\0' ? NULL : value;
 }
 
-static void set_server_lifetime(struct config_database *database, const struct config_origin *origin, const char *value)
-{
-    if (!config_text_seconds(value, &database->server_lifetime_us))
-        PROBLEM(origin, "server_lifetime must be a time in seconds from 0 to %d", CONFIG_SECONDS_MAX);
-}
-
 static void set_sslmode(struct config_database_draft *draft, const struct config_origin *origin, const char *value)
 {
     if (!config_text_is_in_list(value, SETTINGS_SSLMODES, ','))
@@ -218,17 +256,17 @@ static void set_key(struct config_database_draft *draft, const struct config_ori
     }
     *line = origin->line;
     switch (key->meaning) {
+    case IS_CLIENTS:
+    case IS_COUNT: set_number(origin, key, value, database); return;
+    case IS_SECONDS: set_seconds(origin, key, value, database); return;
     case IS_CONNECT_QUERY: database->connect_query = *value == '\0' ? NULL : value; return;
     case IS_DBNAME: set_dbname(draft, origin, value); return;
     case IS_HOST:
     case IS_LIBPQ:
     case IS_SECRET: add_option(draft, key->name, value); return;
-    case IS_MIN_POOL_SIZE: set_number(origin, key->name, value, &database->min_pool_size); return;
     case IS_PASSWORD: database->password = value; return;
     case IS_POOL_MODE: set_pool_mode(origin, value, &database->pool_mode); return;
-    case IS_POOL_SIZE: set_number(origin, key->name, value, &database->pool_size); return;
     case IS_PORT: set_port(draft, origin, value); return;
-    case IS_SERVER_LIFETIME: set_server_lifetime(database, origin, value); return;
     case IS_SETTING: add_setting(draft, origin->store, key->name, value); return;
     case IS_SSLMODE: set_sslmode(draft, origin, value); return;
     case IS_USER: set_user(draft, origin, value); return;
@@ -244,6 +282,7 @@ static void set_any_key(struct config_database_draft *draft, const struct config
                         bool is_behind_secret)
 {
     struct config_nearest nearest = {.word = NULL};
+    if (strcmp(key, "reserve_pool") == 0) key = "reserve_pool_size"; /* as PgBouncer called it once */
     for (size_t i = 0; i < DATABASE_KEY_COUNT; i++) {
         if (strcmp(database_keys[i].name, key) == 0) {
             set_key(draft, origin, &database_keys[i], value);
@@ -251,19 +290,17 @@ static void set_any_key(struct config_database_draft *draft, const struct config
         }
         config_nearest_offer(&nearest, key, database_keys[i].name);
     }
-    explain_key(origin, SCOPE_DATABASE, key, value, is_behind_secret, nearest.word);
+    explain_database_key(origin, key, value, is_behind_secret, nearest.word);
 }
 
 void config_entries_begin_database(struct config_database_draft *draft, const struct config_origin *origin, const char *name)
 {
     *draft = (struct config_database_draft){
-        .database = {.name = text_store_add(origin->store, name),
-                     .pool_mode = POOL_MODE_UNSET,
-                     .pool_size = -1,
-                     .min_pool_size = -1,
-                     .server_lifetime_us = -1},
+        .database = {.name = text_store_add(origin->store, name), .pool_mode = POOL_MODE_UNSET},
         .line = origin->line,
     };
+    for (size_t i = 0; i < DATABASE_KEY_COUNT; i++)
+        if (is_number(&database_keys[i])) *member(&draft->database, &database_keys[i]) = -1;
     check_name(origin, "database", name);
     if (config_text_is_in_list(name, reserved_names, ',')) PROBLEM(origin, "\"%s\" is reserved for the console: choose another name", name);
 }
@@ -339,32 +376,52 @@ void config_entries_finish_database(struct config_database_draft *draft, const s
 
 /* ---- users ---- */
 
-static void set_user_key(struct config_user *user, const struct config_origin *origin, const char *key, const char *value)
+static void set_user_key(struct config_user *user, const struct config_origin *origin, bool *is_said, const struct key *key,
+                         const char *value)
+{
+    if (*is_said) {
+        PROBLEM(origin, "user \"%s\": %s is said twice: keep one", user->name, key->name);
+        return;
+    }
+    *is_said = true;
+    if (key->meaning == IS_POOL_MODE)
+        set_pool_mode(origin, value, &user->pool_mode);
+    else if (key->meaning == IS_SECONDS)
+        set_seconds(origin, key, value, user);
+    else
+        set_number(origin, key, value, user);
+}
+
+static void set_any_user_key(struct config_user *user, const struct config_origin *origin, bool is_said[USER_KEY_COUNT], const char *key,
+                             const char *value)
 {
     struct config_nearest nearest = {.word = NULL};
-    config_nearest_offer(&nearest, key, "pool_mode");
-    config_nearest_offer(&nearest, key, "pool_size");
-    if (strcmp(key, "pool_mode") == 0)
-        set_pool_mode(origin, value, &user->pool_mode);
-    else if (strcmp(key, "pool_size") == 0)
-        set_number(origin, key, value, &user->pool_size);
-    else
-        explain_key(origin, SCOPE_USER, key, value, false, nearest.word);
+    for (size_t i = 0; i < USER_KEY_COUNT; i++) {
+        if (strcmp(user_keys[i].name, key) == 0) {
+            set_user_key(user, origin, &is_said[i], &user_keys[i], value);
+            return;
+        }
+        config_nearest_offer(&nearest, key, user_keys[i].name);
+    }
+    explain_unknown_key(origin, key, nearest.word);
 }
 
 struct config_user config_entries_read_user(const struct config_origin *origin, const char *name, const char *value)
 {
-    struct config_user user = {.name = text_store_add(origin->store, name), .pool_mode = POOL_MODE_UNSET, .pool_size = -1};
+    struct config_user user = {.name = text_store_add(origin->store, name), .pool_mode = POOL_MODE_UNSET};
+    bool is_said[USER_KEY_COUNT] = {false};
     char *rest = text_store_add(origin->store, value);
     char *key;
     char *pair_value;
     const char *why;
+    for (size_t i = 0; i < USER_KEY_COUNT; i++)
+        if (is_number(&user_keys[i])) *member(&user, &user_keys[i]) = -1;
     check_name(origin, "user", name);
     for (;;) {
         switch (config_pairs_next(&rest, &key, &pair_value, &why)) {
         case CONFIG_PAIRS_END: return user;
         case CONFIG_PAIRS_BAD: PROBLEM(origin, "user \"%s\": %s", name, why); return user;
-        case CONFIG_PAIR: set_user_key(&user, origin, key, pair_value);
+        case CONFIG_PAIR: set_any_user_key(&user, origin, is_said, key, pair_value);
         }
     }
 }

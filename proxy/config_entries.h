@@ -22,19 +22,33 @@ struct config_database {
      * options ...), with dbname if the entry has one, without user and password. Each keyword stands once, no value is empty.
      */
     const char *const *libpq_options;
-    const char *dbname;         /* NULL: the name the client asked for */
-    const char *connect_query;  /* run once after each server login; NULL: none */
-    int pool_mode;              /* enum pool_mode; POOL_MODE_UNSET: the global one */
-    int64_t pool_size;          /* -1: default_pool_size */
-    int64_t min_pool_size;      /* -1: the global one */
-    int64_t server_lifetime_us; /* -1: the global one */
+    const char *dbname;        /* NULL: the name the client asked for */
+    const char *connect_query; /* run once after each server login; NULL: none */
+    int pool_mode;             /* enum pool_mode; POOL_MODE_UNSET: the global one */
+    int64_t pool_size;         /* -1: default_pool_size */
+    /* -1: the global one */
+    int64_t min_pool_size;
+    int64_t reserve_pool_size;
+    int64_t max_db_connections;
+    int64_t max_db_client_connections;
+    int64_t server_lifetime_us;
+    int64_t query_wait_timeout_us;
 };
 
 /* One entry of [users]. */
 struct config_user {
     const char *name;
-    int pool_mode;     /* POOL_MODE_UNSET: not said */
-    int64_t pool_size; /* -1: not said */
+    int pool_mode; /* POOL_MODE_UNSET: not said */
+    /* -1: not said */
+    int64_t pool_size;
+    int64_t reserve_pool_size;
+    int64_t max_user_connections;
+    int64_t max_user_client_connections;
+    int64_t query_timeout_us;
+    int64_t query_wait_timeout_us;
+    int64_t idle_transaction_timeout_us;
+    int64_t transaction_timeout_us;
+    int64_t client_idle_timeout_us;
 };
 
 /* Where an entry is read from and what becomes of its problems and texts. */

@@ -6,7 +6,7 @@
 #include "proxy/config_problems.h"
 
 /* Keys of PgBouncer that are no settings here, one for each line of pgbouncer_keys.def. */
-enum pgbouncer_scope { SCOPE_GLOBAL, SCOPE_DATABASE, SCOPE_USER };
+enum pgbouncer_scope { SCOPE_GLOBAL, SCOPE_DATABASE };
 struct pgbouncer_key {
     enum pgbouncer_scope scope;
     const char *name;

@@ -339,8 +339,7 @@ Test(config, keys_that_only_pgbouncer_has)
         {"query_timeout = 0", "", false},
         {"query_timeout = 0.0", "", false},
         {"query_timeout = 5", "5: query_timeout is not supported: queries are not timed yet; use statement_timeout in PostgreSQL\n", true},
-        {"reserve_pool_size = 5", "5: reserve_pool_size is not supported: there is no reserve pool; raise default_pool_size or budget\n",
-         true},
+        {"peer_id = 5", "5: warning: peer_id has no effect: there are no peers\n", false},
         {"auth_query =", "", false},
         {"auth_query = SELECT usename, passwd FROM pg_shadow WHERE usename=$1", "", false},
         {"auth_query = SELECT x FROM y($1)",
@@ -539,9 +538,12 @@ Test(config, entries_of_databases)
         {"password='hush'hour", "2: database \"a\": a blank is missing after a closing quote (a quote inside quotes is doubled)\n"},
         {"sslpassword=hush hour=1", "2: an unknown key behind the password (a password with blanks must stand in single quotes)\n"},
         {"reserve_pool=0 max_db_connections=0 load_balance_hosts=disable gssencmode=disable", ""},
-        {"reserve_pool=5", "2: reserve_pool is not supported: there is no reserve pool; raise pool_size\n"},
-        {"max_db_connections=5",
-         "2: max_db_connections is not supported: there is no limit per database; use pool_size, or budget for all\n"},
+        {"reserve_pool=5 max_db_connections=5 max_db_client_connections=1000000 query_wait_timeout=0.5", ""},
+        {"reserve_pool=5 reserve_pool_size=5", "2: reserve_pool_size is said twice, first on line 2: keep one\n"},
+        {"max_db_connections=100001", "2: max_db_connections must be a number from 0 to 100000\n"},
+        {"max_db_client_connections=1000001", "2: max_db_client_connections must be a number from 0 to 1000000\n"},
+        {"query_wait_timeout=x", "2: query_wait_timeout must be a time in seconds from 0 to 1000000000\n"},
+        {"max_user_connections=1", "2: unknown key \"max_user_connections\": remove it\n"},
         {"auth_user=x", "2: auth_user is not supported: secrets are not looked up in PostgreSQL; list the users in auth_file\n"},
         {"load_balance_hosts=round-robin",
          "2: warning: load_balance_hosts has no effect: the hosts of a list are tried in their order, as libpq does it\n"},
@@ -560,9 +562,12 @@ Test(config, entries_of_users)
     } cases[] = {
         {"", ""},
         {"pool_mode=session pool_size=3", ""},
-        {"max_user_connections=0 query_timeout=0", ""},
-        {"max_user_connections=9",
-         "2: max_user_connections is not supported: there is no limit per user over all databases; use pool_size\n"},
+        {"reserve_pool_size=1 max_user_connections=0 max_user_client_connections=1000000", ""},
+        {"query_timeout=0 query_wait_timeout=1 idle_transaction_timeout=2.5 transaction_timeout=3 client_idle_timeout=4", ""},
+        {"pool_size=3 query_timeout=1 pool_size=4", "2: user \"a\": pool_size is said twice: keep one\n"},
+        {"max_user_client_connections=x", "2: max_user_client_connections must be a number from 0 to 1000000\n"},
+        {"transaction_timeout=x", "2: transaction_timeout must be a time in seconds from 0 to 1000000000\n"},
+        {"transaction_timout=1", "2: unknown key \"transaction_timout\": did you mean transaction_timeout?\n"},
         {"pool_size=-1", "2: pool_size must be a number from 0 to 100000\n"},
         {"poolsize=1", "2: unknown key \"poolsize\": did you mean pool_size?\n"},
         {"x", "2: user \"a\": a word without = (a value with blanks must stand in single quotes)\n"},
@@ -596,6 +601,55 @@ Test(config, names_and_sections)
          "10: budget is said twice, first on line 7: keep one\n"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) expect_told(cases[i].text, true, cases[i].told);
+}
+
+/* PgBouncer's limits: what the user says, else the database, else the settings. */
+Test(config, limits_and_where_they_are_said)
+{
+    struct config *config = load("[databases]\n"
+                                 "a = reserve_pool_size=1 max_db_connections=2 max_db_client_connections=3 query_wait_timeout=1.5\n"
+                                 "b = max_db_connections=0\n"
+                                 "[users]\n"
+                                 "u = reserve_pool_size=4 max_user_connections=5 max_user_client_connections=6 query_timeout=7 "
+                                 "query_wait_timeout=8 idle_transaction_timeout=9 transaction_timeout=10 client_idle_timeout=0\n"
+                                 "v =\n"
+                                 "[pgturnstile]\n"
+                                 "auth_type = trust\n"
+                                 "reserve_pool_size = 11\n"
+                                 "reserve_pool_timeout = 0.5\n"
+                                 "max_db_connections = 12\n"
+                                 "max_db_client_connections = 13\n"
+                                 "max_user_connections = 14\n"
+                                 "max_user_client_connections = 15\n");
+    const struct config_database *a = config_find_database(config, "a"), *b = config_find_database(config, "b");
+    cr_expect_eq(config->settings.reserve_pool_timeout_us, 500000);
+    cr_expect_eq(config_max_db_connections(config, a), 2);
+    cr_expect_eq(config_max_db_connections(config, b), 0);
+    cr_expect_eq(config_max_db_client_connections(config, a), 3);
+    cr_expect_eq(config_max_db_client_connections(config, b), 13);
+    cr_expect_eq(config_max_user_connections(config, "u"), 5);
+    cr_expect_eq(config_max_user_connections(config, "v"), 14);
+    cr_expect_eq(config_max_user_connections(config, "w"), 14);
+    cr_expect_eq(config_max_user_client_connections(config, "u"), 6);
+    cr_expect_eq(config_max_user_client_connections(config, "w"), 15);
+    cr_expect_eq(config_reserve_pool_size(config, a, "u"), 4);
+    cr_expect_eq(config_reserve_pool_size(config, a, "v"), 1);
+    cr_expect_eq(config_reserve_pool_size(config, b, NULL), 11);
+    cr_expect_eq(a->query_wait_timeout_us, 1500000);
+    cr_expect_eq(b->query_wait_timeout_us, -1);
+
+    const struct config_user *u = config_find_user(config, "u"), *v = config_find_user(config, "v");
+    cr_expect_eq(u->query_timeout_us, 7000000);
+    cr_expect_eq(u->query_wait_timeout_us, 8000000);
+    cr_expect_eq(u->idle_transaction_timeout_us, 9000000);
+    cr_expect_eq(u->transaction_timeout_us, 10000000);
+    cr_expect_eq(u->client_idle_timeout_us, 0);
+    cr_expect_eq(v->query_timeout_us, -1);
+    cr_expect_eq(v->query_wait_timeout_us, -1);
+    cr_expect_eq(v->idle_transaction_timeout_us, -1);
+    cr_expect_eq(v->transaction_timeout_us, -1);
+    cr_expect_eq(v->client_idle_timeout_us, -1);
+    config_unref(&config);
 }
 
 /* ---- what things mean together ---- */
