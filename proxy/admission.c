@@ -43,6 +43,9 @@ void admission_forget_welcomes(struct pool *pool)
 
 void admission_forget(struct client *client)
 {
+    struct commons *commons = client->host->commons;
+    name_counts_remove(&commons->clients_by_database, &client->database_count);
+    name_counts_remove(&commons->clients_by_user, &client->user_count);
     if (client->welcome) free_welcome(client->welcome);
     client->welcome = NULL;
 }
@@ -300,16 +303,53 @@ static void note_custom_settings(const struct client *client)
 
 /* ---- the way in ---- */
 
+static void refuse_database(struct client *client)
+{
+    char message[160];
+    snprintf(message, sizeof message, "database \"%.64s\" does not exist", client->database);
+    client_goodbye(client, SQLSTATE_INVALID_CATALOG, message, "No entry of [databases] has this name, and there is no \"*\" entry.", NULL);
+}
+
+static void refuse_one_more(struct client *client, const char *what, const char *name, uint32_t limit, const char *setting)
+{
+    char message[128], detail[160], hint[192];
+    snprintf(message, sizeof message, "client connections exceeded (%s)", setting);
+    snprintf(detail, sizeof detail, "The limit of %s \"%.63s\" is %u.", what, name, limit);
+    snprintf(hint, sizeof hint, "Raise %s, of the %s or in [pgturnstile], or have clients leave that need no connection.", setting, what);
+    client_goodbye(client, SQLSTATE_TOO_MANY_CONNECTIONS, message, detail, hint);
+}
+
+/* Within max_db_client_connections and max_user_client_connections; otherwise it was told goodbye. */
+static bool is_counted_in(struct client *client, const struct config_database *entry)
+{
+    struct commons *commons = client->host->commons;
+    uint32_t of_database = config_max_db_client_connections(commons->config, entry);
+    uint32_t of_user = config_max_user_client_connections(commons->config, client->user);
+    client->database_count = name_counts_add(&commons->clients_by_database, client->database, of_database);
+    if (!client->database_count) {
+        refuse_one_more(client, "database", client->database, of_database, "max_db_client_connections");
+        return false;
+    }
+    client->user_count = name_counts_add(&commons->clients_by_user, client->user, of_user);
+    if (!client->user_count) {
+        refuse_one_more(client, "user", client->user, of_user, "max_user_client_connections");
+        return false;
+    }
+    return true;
+}
+
 void admission_begin(struct pools *pools, struct client *client)
 {
     client_move(client, CLIENT_WELCOMING);
-    struct pool *pool =
-        config_find_database(pools->commons->config, client->database) ? pools_find(pools, client->database, client->user) : NULL;
+    const struct config_database *entry = config_find_database(pools->commons->config, client->database);
+    if (!entry) {
+        refuse_database(client);
+        return;
+    }
+    if (!is_counted_in(client, entry)) return;
+    struct pool *pool = pools_find(pools, client->database, client->user);
     if (!pool) {
-        char message[160];
-        snprintf(message, sizeof message, "database \"%.64s\" does not exist", client->database);
-        client_goodbye(client, SQLSTATE_INVALID_CATALOG, message, "No entry of [databases] has this name, and there is no \"*\" entry.",
-                       NULL);
+        refuse_database(client);
         return;
     }
     if (!take_settings(client)) return;

@@ -20,8 +20,9 @@ void admission_settled(struct client *client);
 void admission_refused(struct client *client);
 void admission_wait_timed_out(struct client *client);
 
-/* For pools_host.forget_welcomes; and the one in the making of a client that leaves. */
+/* For pools_host.forget_welcomes. */
 void admission_forget_welcomes(struct pool *pool);
+/* The client leaves: it no longer counts, and nothing is in the making for it. */
 void admission_forget(struct client *client);
 
 #endif

@@ -71,6 +71,8 @@ struct client {
     struct session_state *startup;  /* what it came with: what RESET goes back to */
     struct client *next_of_pool, *previous_of_pool;
     struct welcome *welcome;           /* in the making */
+    struct name_count *database_count; /* in commons->clients_by_database; NULL: not counted */
+    struct name_count *user_count;     /* in commons->clients_by_user */
     uint32_t message_left;             /* bytes still to come of a message of its own that streams through */
     bool discards_message;             /* those bytes go nowhere */
     bool discards_to_sync;             /* its unit was refused: read on to Sync without acting */

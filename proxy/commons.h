@@ -6,6 +6,7 @@
 #include "proxy/cancel_keys.h"
 #include "proxy/config.h"
 #include "proxy/deadlines.h"
+#include "proxy/name_counts.h"
 #include "proxy/offload.h"
 #include "proxy/session_state.h"
 #include "proxy/statements.h"
@@ -49,6 +50,8 @@ struct commons {
     uint8_t mock_key[SCRAM_KEY_SIZE];              /* random: makes up the secrets of users that do not exist */
     int64_t now_us;                                /* monotonic, read once a turn of the loop */
     uint32_t client_count;                         /* logged in or logging in, cancel requests left out */
+    /* Of those that have proved who they are, the clients of each database and user, by the names that they came with: admission.c's. */
+    struct name_counts clients_by_database, clients_by_user;
     uint64_t next_client_id;
     struct client *clients;        /* all but CLOSED ones */
     struct client *closed_clients; /* to be freed at the end of the turn */
