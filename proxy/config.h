@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proxy/config_classes.h"
 #include "proxy/config_entries.h"
 #include "proxy/config_problems.h"
 #include "proxy/settings.h"
@@ -21,6 +22,8 @@ struct config {
     size_t database_count;
     const struct config_user *users; /* in order of name */
     size_t user_count;
+    const struct config_class *classes; /* in the order of the file; the last one is the default class, which is always there */
+    size_t class_count;
     struct userlist *userlist;
     const char *path; /* the file it came from */
 

@@ -14,7 +14,7 @@
 #include "proxy/pgbouncer_keys.h"
 
 /* IN_SKIPPED: its header is a problem already, its entries are not looked at. */
-enum section { IN_NONE, IN_SETTINGS, IN_DATABASES, IN_DATABASE, IN_USERS, IN_SKIPPED };
+enum section { IN_NONE, IN_SETTINGS, IN_DATABASES, IN_DATABASE, IN_USERS, IN_CLASS, IN_SKIPPED };
 
 struct database_item {
     struct config_database database;
@@ -37,6 +37,7 @@ struct loader {
     size_t database_count;
     struct user_item *users;
     size_t user_count;
+    struct config_classes_draft classes;
 };
 
 #define PROBLEM(loader, line, ...) config_problems_add((loader)->problems, CONFIG_ERROR, (loader)->config->path, line, __VA_ARGS__)
@@ -122,6 +123,7 @@ static void on_entry(void *context, const char *name, const char *value, unsigne
     case IN_DATABASES: read_database(loader, name, value, line); return;
     case IN_DATABASE: config_entries_database_key(&loader->draft, &origin, name, value); return;
     case IN_USERS: read_user(loader, name, value, line); return;
+    case IN_CLASS: config_classes_key(&loader->classes, &origin, name, value); return;
     }
 }
 
@@ -150,20 +152,27 @@ static enum section begin_database(struct loader *loader, const char *name, unsi
     return IN_DATABASE;
 }
 
+static enum section begin_class(struct loader *loader, const char *name, unsigned line)
+{
+    struct config_origin origin = origin_of(loader, line);
+    config_classes_begin(&loader->classes, &origin, name);
+    return IN_CLASS;
+}
+
 static enum section begin_unknown(struct loader *loader, const char *name, const char *argument, unsigned line)
 {
-    static const char *const known[] = {"pgturnstile", "pgbouncer", "databases", "database", "users"};
+    static const char *const known[] = {"pgturnstile", "pgbouncer", "databases", "database", "users", "class"};
     struct config_nearest nearest = {.word = NULL};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) config_nearest_offer(&nearest, name, known[i]);
 
-    if (strcmp(name, "class") == 0 || strcmp(name, "peers") == 0)
+    if (strcmp(name, "peers") == 0)
         PROBLEM(loader, line, "[%s%s%s] is not supported in this version: remove the section", name, argument ? " " : "",
                 argument ? argument : "");
     else if (nearest.word != NULL && argument == NULL)
         PROBLEM(loader, line, "unknown section [%s]: did you mean [%s]?", name, nearest.word);
     else
-        PROBLEM(loader, line, "unknown section [%s%s%s]: there are [pgturnstile], [databases], [database NAME] and [users]", name,
-                argument ? " " : "", argument ? argument : "");
+        PROBLEM(loader, line, "unknown section [%s%s%s]: there are [pgturnstile], [databases], [database NAME], [users] and [class NAME]",
+                name, argument ? " " : "", argument ? argument : "");
     return IN_SKIPPED;
 }
 
@@ -180,6 +189,8 @@ static void on_section(void *context, const char *name, const char *argument, un
         loader->section = IN_USERS;
     else if (strcmp(name, "database") == 0)
         loader->section = begin_database(loader, argument, line);
+    else if (strcmp(name, "class") == 0)
+        loader->section = begin_class(loader, argument, line);
     else
         loader->section = begin_unknown(loader, name, argument, line);
 }
@@ -234,6 +245,16 @@ static void settle_users(struct loader *loader)
     loader->config->user_count = count;
 }
 
+static void settle_classes(struct loader *loader)
+{
+    struct config *config = loader->config;
+    struct config_origin origin = origin_of(loader, 0);
+    struct config_classes_limits limits = {.budget = config->settings.budget,
+                                           .budget_line = *config_lines_of(&loader->lines, settings_find("budget")),
+                                           .listen_port = config->settings.listen_port};
+    config->classes = config_classes_finish(&loader->classes, &origin, &limits, &config->class_count);
+}
+
 /* A file made for PgBouncer means session mode when it says nothing. */
 static void warn_of_pool_mode(struct loader *loader)
 {
@@ -255,6 +276,7 @@ static void finish(struct loader *loader)
     if (loader->section == IN_DATABASE) finish_database(loader);
     settle_databases(loader);
     settle_users(loader);
+    settle_classes(loader);
     config->userlist = userlist_read(config->settings.auth_file, on_userlist_problem, loader);
     warn_of_pool_mode(loader);
     config_check(config, &loader->lines, loader->problems);

@@ -23,6 +23,25 @@ static void check_databases(const struct config *config)
     for (size_t i = 0; i < config->user_count; i++) assert(config_find_user(config, config->users[i].name) == &config->users[i]);
 }
 
+static void check_rules(const struct config *config)
+{
+    int64_t reserves = 0;
+    assert(config->class_count >= 1 && config->class_count <= CONFIG_CLASSES_MAX);
+    for (size_t i = 0; i < config->class_count; i++) {
+        const struct config_class *class = &config->classes[i];
+        bool is_last = i == config->class_count - 1;
+        reserves += class->reserve;
+        assert((strcmp(class->name, CONFIG_CLASS_DEFAULT) == 0) == is_last && (class->match_count == 0) == is_last);
+        assert(class->weight >= 1 && (class->limit == 0 || class->reserve <= class->limit));
+        assert((class->share_by == CONFIG_FACT_TAG) == (class->share_tag != NULL) || class->share_by == CONFIG_FACT_NONE);
+        for (size_t j = 0; j < class->match_count; j++) {
+            assert(class->matches[j].condition_count > 0 && config_match_is_within(&class->matches[j], &class->matches[j]));
+            assert(class->matches[j].tag_condition_count <= class->matches[j].condition_count);
+        }
+    }
+    assert(reserves <= config->settings.budget);
+}
+
 static void check_config(const char *path)
 {
     struct config_problems problems;
@@ -37,7 +56,10 @@ static void check_config(const char *path)
         is_refused |= !problem->is_warning;
     }
     assert((config == NULL) == is_refused);
-    if (config != NULL) check_databases(config);
+    if (config != NULL) {
+        check_databases(config);
+        check_rules(config);
+    }
     config_unref(&config);
     config_problems_fini(&problems);
 }
