@@ -1,4 +1,7 @@
-/* proxy/config.h and proxy/userlist.h: the input is read as a configuration file, and as an auth_file. */
+/*
+ * proxy/config.h, proxy/classes.h and proxy/userlist.h: the input is read as a configuration file, whose classes a client with the input as its
+ * names is sorted into, and as an auth_file.
+ */
 #include "proxy/config.h"
 
 #include <assert.h>
@@ -7,6 +10,8 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "proxy/classes.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -42,7 +47,35 @@ static void check_rules(const struct config *config)
     assert(reserves <= config->settings.budget);
 }
 
-static void check_config(const char *path)
+/* In one step and in two, with and without tags. */
+static void check_sorting(const struct config *config, const struct class_facts *facts)
+{
+    char key[CLASSES_SHARE_KEY_SIZE];
+    struct class_candidates candidates = classes_narrow(config, facts);
+    unsigned class = classes_match(config, facts);
+    assert(class < config->class_count && class == classes_settle(config, &candidates, facts));
+    assert(class <= candidates.otherwise && (class == candidates.otherwise || (candidates.by_tag >> class & 1) != 0));
+    assert(candidates.by_tag == 0 || classes_depend_on_tags(config));
+    size_t size = classes_share_key(&config->classes[class], facts, key);
+    assert(size < sizeof key && strlen(key) == size);
+}
+
+static void check_classes(const struct config *config, const uint8_t *data, size_t size)
+{
+    char name[64] = "";
+    struct sql_tags tags;
+    struct class_facts facts = {
+        .user = name, .database = "d", .application_name = name, .address = address_of_ipv4((uint8_t[]){10, 1, 2, 3})};
+    memcpy(name, data, size < sizeof name ? size : sizeof name - 1);
+    check_rules(config);
+    check_sorting(config, &facts);
+    sql_tags_parse(&tags, (const char *)data, size, SQL_STRINGS_STANDARD);
+    facts.tags = &tags;
+    facts.address = address_of_unix();
+    check_sorting(config, &facts);
+}
+
+static void check_config(const char *path, const uint8_t *data, size_t size)
 {
     struct config_problems problems;
     struct config *config = config_load(path, &problems);
@@ -58,7 +91,7 @@ static void check_config(const char *path)
     assert((config == NULL) == is_refused);
     if (config != NULL) {
         check_databases(config);
-        check_rules(config);
+        check_classes(config, data, size);
     }
     config_unref(&config);
     config_problems_fini(&problems);
@@ -101,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ssize_t written = write(fd, data, size);
     assert(written >= 0 && (size_t)written == size);
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    check_config(path);
+    check_config(path, data, size);
     check_userlist(path);
     check_password(data, size);
     close(fd);
