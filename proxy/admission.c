@@ -364,7 +364,7 @@ void admission_begin(struct pools *pools, struct client *client)
         return;
     }
     session_state_unref(&settings);
-    struct server *server = pool_take(pool, client->settings);
+    struct server *server = pool_take(pool, client);
     if (server) {
         admission_granted(client, server);
         return;
@@ -373,7 +373,11 @@ void admission_begin(struct pools *pools, struct client *client)
         admission_refused(client);
         return;
     }
-    pool_wait(pool, client);
+    if (!pool_wait(pool, client)) {
+        client_goodbye(client, SQLSTATE_TOO_MANY_CONNECTIONS, "too many are waiting for a server connection", NULL,
+                       "Raise queue_limit, or try again later.");
+        return;
+    }
     struct commons *commons = pools->commons;
     int64_t wait_us = commons->config->settings.query_wait_timeout_us, due_us = client->deadline.due_us;
     if (wait_us > 0 && (!deadline_is_set(&client->deadline) || commons->now_us + wait_us < due_us))

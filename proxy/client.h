@@ -67,6 +67,7 @@ struct client {
     struct pool *pool;
     struct server *server; /* the one it leases, or NULL */
     struct turnstile_waiter waiter;
+    struct turnstile_key *key;      /* its class, and its key therein; NULL: it is in no pool */
     struct session_state *settings; /* what its session has set */
     struct session_state *startup;  /* what it came with: what RESET goes back to */
     struct client *next_of_pool, *previous_of_pool;

@@ -96,6 +96,7 @@ void pool_join(struct pool *pool, struct client *client)
     client->pool = pool;
     client->database = pool->database;
     client->user = pool->user;
+    client->key = turnstile_key_get(pool->pools->commons->turnstile, 0, "", 0);
     DL_APPEND2(pool->clients, client, previous_of_pool, next_of_pool);
 }
 
@@ -104,6 +105,7 @@ void pool_leave(struct client *client)
     struct pool *pool = client->pool;
     if (!pool) return;
     turnstile_leave(pool->pools->commons->turnstile, &client->waiter);
+    turnstile_key_put(pool->pools->commons->turnstile, &client->key);
     DL_DELETE2(pool->clients, client, previous_of_pool, next_of_pool);
     client->pool = NULL;
 }
@@ -138,26 +140,28 @@ static struct server *choose_idle(const struct pool *pool, const struct session_
     return pool->idle;
 }
 
-static struct server *lease_idle(struct pool *pool, const struct session_state *settings)
+static void lease_idle(struct server *server)
 {
-    struct server *server = choose_idle(pool, settings);
-    assert(server);
     remove_idle(server);
     server_move(server, SERVER_LEASED);
+}
+
+struct server *pool_take(struct pool *pool, const struct client *client)
+{
+    struct commons *commons = pool->pools->commons;
+    if (pool->slots.idle == 0) return NULL;
+    struct server *server = choose_idle(pool, client->settings);
+    if (!turnstile_try(commons->turnstile, &pool->slots, client->key, commons->now_us, &server->lease)) return NULL;
+    lease_idle(server);
     return server;
 }
 
-struct server *pool_take(struct pool *pool, const struct session_state *settings)
-{
-    if (!turnstile_try(pool->pools->commons->turnstile, &pool->slots)) return NULL;
-    return lease_idle(pool, settings);
-}
-
-void pool_wait(struct pool *pool, struct client *client)
+bool pool_wait(struct pool *pool, struct client *client)
 {
     struct commons *commons = pool->pools->commons;
-    turnstile_wait(commons->turnstile, &pool->slots, &client->waiter, commons->now_us);
+    if (!turnstile_wait(commons->turnstile, &pool->slots, client->key, &client->waiter, commons->now_us)) return false;
     commons->stats.waits++;
+    return true;
 }
 
 static bool is_too_old(const struct server *server)
@@ -186,7 +190,8 @@ void pool_give_back(struct server *server)
     assert(exchange_is_idle(&server->exchange) && server->message_left == 0 && server->input_size == 0 && !server->client);
     server_move(server, SERVER_IDLE);
     add_idle(server);
-    turnstile_release(server->pool->pools->commons->turnstile, &server->pool->slots);
+    struct commons *commons = server->pool->pools->commons;
+    turnstile_release(commons->turnstile, &server->pool->slots, &server->lease, commons->now_us);
 }
 
 void pool_close_server(struct server *server, const char *reason)
@@ -198,7 +203,7 @@ void pool_close_server(struct server *server, const char *reason)
         remove_idle(server);
         turnstile_close_idle(turnstile, &server->pool->slots);
     } else {
-        turnstile_close_leased(turnstile, &server->pool->slots);
+        turnstile_close_leased(turnstile, &server->pool->slots, &server->lease, server->pool->pools->commons->now_us);
     }
     deadline_clear(&server->deadline);
     server_close(server, reason);
@@ -212,7 +217,7 @@ void pool_lose_server(struct server *server, const char *reason)
         remove_idle(server);
         turnstile_close_idle(turnstile, &server->pool->slots);
     } else {
-        turnstile_close_leased(turnstile, &server->pool->slots);
+        turnstile_close_leased(turnstile, &server->pool->slots, &server->lease, server->pool->pools->commons->now_us);
     }
     server_gone(server, reason);
 }
@@ -402,12 +407,15 @@ bool pool_is_refusing(const struct pool *pool)
 
 /* ---- the turnstile's orders ---- */
 
-static void grant(struct pool *pool, struct turnstile_waiter *waiter)
+static void grant(struct pool *pool, const struct turnstile_order *order)
 {
-    struct client *client = (struct client *)((char *)waiter - offsetof(struct client, waiter));
+    struct client *client = (struct client *)((char *)order->waiter - offsetof(struct client, waiter));
     struct commons *commons = pool->pools->commons;
-    commons->stats.wait_us += (uint64_t)(commons->now_us - waiter->since_us);
-    pool->pools->host->granted(client, lease_idle(pool, client->settings));
+    commons->stats.wait_us += (uint64_t)(commons->now_us - order->waiter->since_us);
+    struct server *server = choose_idle(pool, client->settings);
+    turnstile_accept(commons->turnstile, order, &server->lease, commons->now_us);
+    lease_idle(server);
+    pool->pools->host->granted(client, server);
 }
 
 static void evict(struct pool *pool)
@@ -423,7 +431,7 @@ void pools_run_orders(struct pools *pools)
     while (turnstile_next(pools->commons->turnstile, pools->commons->now_us, &order)) {
         struct pool *pool = order.pool->owner;
         switch (order.kind) {
-        case TURNSTILE_GRANT: grant(pool, order.waiter); break;
+        case TURNSTILE_GRANT: grant(pool, &order); break;
         case TURNSTILE_OPEN: open_server(pool); break;
         case TURNSTILE_EVICT: evict(pool); break;
         }

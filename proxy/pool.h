@@ -82,10 +82,10 @@ struct pool *pools_find(struct pools *pools, const char *database, const char *u
 void pool_join(struct pool *pool, struct client *client);
 void pool_leave(struct client *client); /* harmless when in none; off the queue too */
 
-/* An idle server now, LEASED and linked to nobody; one whose settings are these is preferred. NULL: none, or somebody is in front; pool_wait. */
-struct server *pool_take(struct pool *pool, const struct session_state *settings);
-/* Queue up: pools_host.granted or .refused follows, unless it leaves. */
-void pool_wait(struct pool *pool, struct client *client);
+/* An idle server now, LEASED and linked to nobody; one that has the client's settings is preferred. NULL: none, or somebody is in front; pool_wait. */
+struct server *pool_take(struct pool *pool, const struct client *client);
+/* Queue up: pools_host.granted or .refused follows, unless it leaves. False: the queue of its class is full. */
+bool pool_wait(struct pool *pool, struct client *client);
 /* A login failed, it was a refusal, it is not time to try again yet, and no server of the pool works. */
 bool pool_is_refusing(const struct pool *pool);
 /* LEASED or CLEANING, at rest and clean: to the idle ones; ended instead when it is too old or retired. */

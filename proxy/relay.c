@@ -259,7 +259,7 @@ static enum rest at_rest(struct client *client, const uint8_t *data, size_t size
 static bool take_lease(struct client *client)
 {
     struct pool *pool = client->pool;
-    struct server *server = pool_take(pool, client->settings);
+    struct server *server = pool_take(pool, client);
     if (server) {
         lease_begin(client, server);
         return true;
@@ -270,14 +270,21 @@ static bool take_lease(struct client *client)
     }
     struct commons *commons = client->host->commons;
     client_move(client, CLIENT_WAITING);
-    pool_wait(pool, client);
+    if (!pool_wait(pool, client)) return false; /* is_turned_away */
     int64_t wait_us = commons->config->settings.query_wait_timeout_us;
     if (wait_us > 0) deadline_set(&commons->wait_deadlines, &client->deadline, commons->now_us + wait_us);
     return false;
 }
 
-/* Work on bytes of a logged-in client: all that were kept and all that came. What cannot be worked on yet is kept. */
-static void work_on(struct client *client, const uint8_t *data, size_t size)
+/* It waits, says its state, but the queue was full. */
+static bool is_turned_away(const struct client *client)
+{
+    return client->state == CLIENT_WAITING && !client->waiter.pool;
+}
+
+static void turn_away(struct client *client);
+
+static void work_through(struct client *client, const uint8_t *data, size_t size)
 {
     size_t position = 0;
     while (position < size && (client->state == CLIENT_READY || client->state == CLIENT_LEASING)) {
@@ -299,6 +306,16 @@ static void work_on(struct client *client, const uint8_t *data, size_t size)
     bool has_enough =
         (client->state == CLIENT_WAITING || client->state == CLIENT_WELCOMING) && client->input_size > COMMONS_SCRATCH_SIZE / 2;
     if (must_drain || has_enough) stream_pause_reading(&client->stream);
+}
+
+/* Work on bytes of a logged-in client: all that were kept and all that came. What cannot be worked on yet is kept. */
+static void work_on(struct client *client, const uint8_t *data, size_t size)
+{
+    work_through(client, data, size);
+    while (is_turned_away(client)) {
+        turn_away(client);
+        if (client->state == CLIENT_READY && client->input_size > 0) work_through(client, client->input, client->input_size);
+    }
 }
 
 void relay_client_readable(struct client *client)
@@ -354,7 +371,7 @@ void relay_refused(struct client *client)
 }
 
 /* The statement at the head of what a WAITING client sent is answered with an error instead of being carried out. The connection goes on. */
-static void refuse_statement(struct client *client, const char *sqlstate, const char *message, const char *detail, const char *hint)
+static void answer_refusal(struct client *client, const char *sqlstate, const char *message, const char *detail, const char *hint)
 {
     turnstile_leave(client->host->commons->turnstile, &client->waiter);
     deadline_clear(&client->deadline);
@@ -373,7 +390,21 @@ static void refuse_statement(struct client *client, const char *sqlstate, const 
         client->discards_to_sync = true;
     }
     stream_resume_reading(&client->stream);
+}
+
+static void refuse_statement(struct client *client, const char *sqlstate, const char *message, const char *detail, const char *hint)
+{
+    answer_refusal(client, sqlstate, message, detail, hint);
     relay_client_resume(client);
+}
+
+static void turn_away(struct client *client)
+{
+    const struct turnstile_class_rules *rules = &client->key->class->rules;
+    char message[160], detail[160];
+    snprintf(message, sizeof message, "the queue for server connections of class \"%.63s\" is full (queue_limit)", rules->name);
+    snprintf(detail, sizeof detail, "%u clients of this class are waiting already.", client->key->class->waiting);
+    answer_refusal(client, SQLSTATE_TOO_MANY_CONNECTIONS, message, detail, "Raise queue_limit, or try again later.");
 }
 
 void relay_wait_timed_out(struct deadline *deadline)

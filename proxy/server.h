@@ -52,6 +52,7 @@ struct server {
     /* The floor above's. */
     struct pool *pool;
     struct client *client;                    /* who leases it, or NULL */
+    struct turnstile_lease lease;             /* as long as it is LEASED or CLEANING: it may outlive the client */
     struct session_state *settings;           /* what is set in the session now */
     struct server *next, *previous;           /* all of its pool */
     struct server *next_idle, *previous_idle; /* its pool's idle ones */

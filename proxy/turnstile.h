@@ -5,6 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proxy/turnstile_classes.h"
+#include "proxy/turnstile_queue.h"
+
 /*
  * The arbiter over the budget: which waiting client gets a server next, when a server is opened, and which idle one makes room.
  * Pure accounting: it never sees a socket. The caller reports events and then carries out the orders of turnstile_next() until there are none.
@@ -19,39 +22,51 @@
  *      +----------- closing <-------------+------------------------------------+
  *         closed
  *
- * Waiters of one pool are served first come, first served; a newcomer never overtakes. Between pools the oldest waiter comes first.
+ * How many leases a class may take, and which class comes first, says turnstile_classes.h; whose turn it is within a class, turnstile_queue.h. In short:
+ * waiters of one class, key and pool are served first come, first served, and a newcomer never overtakes one; keys take turns; classes by leases
+ * and slot-time per weight, those below their reserve first. Between pools of one class the oldest waiter (of the key whose turn it is) comes first.
  *
- * A freed server goes to its own pool's first waiter, unless the pool of an older waiter has no server at all, or so few that it would still
- * not hold more after taking this slot: then the slot moves (order EVICT, then OPEN), which lets pools that compete for the budget settle
- * on equal parts without closing a connection for every lease.
- *
- * A server that its own pool's waiters leave over moves to an older or younger waiter under the same condition at once; to a pool that would
- * hold more than this one, only when it has been idle for TURNSTILE_SETTLE_US. So a busy pool does not take, and give back, the servers of
- * one that is between two leases.
+ * Nobody waits for a server of its pool that it may have while one is idle. Where a waiter's pool has none idle, and the budget has no free slot, one moves: an
+ * idle server of another pool is closed (EVICT) and one opened in its stead (OPEN). Since that costs a login, it is not done for each lease:
+ *   - A server that its own pool's waiters leave over moves at once to a pool that has none, or that after the move would hold no more per weight than the
+ *     other (the weight of the class that waits, and of the class that leased there last); or at once for a class below its reserve, if the class that
+ *     leased there last is not below its own. To any other pool it moves when it has been idle for TURNSTILE_SETTLE_US, so that a busy
+ *     pool does not take, and give back, the servers of one that is between two leases.
+ *   - A server that its own pool's waiters want moves to a pool whose waiter comes before them, when that pool has no server at all; within a class, when
+ *     that pool would not hold more than the other after the move; between classes, when the one is below its reserve, would not hold more leases per
+ *     weight than the other, or is TURNSTILE_MOVE_LAG_US of slot-time behind it.
+ * So pools that compete for the budget settle on their parts without closing a connection for every lease; until then, and only then, a waiter
+ * that comes first is passed over.
  *
  * A pool that is not known to work (no server of it is up, or its last login failed) gets one login at a time: logins that hang must not
  * use up everybody's.
  */
-enum { TURNSTILE_SETTLE_US = 100000 };
+enum { TURNSTILE_SETTLE_US = 100000, TURNSTILE_MOVE_LAG_US = 1000000 };
 
-struct turnstile_waiter { /* embedded in whoever waits */
-    struct turnstile_waiter *next, *previous;
-    struct turnstile_pool *pool; /* NULL: not waiting */
-    int64_t since_us;
-    uint64_t ticket; /* order of arrival over all pools */
+/* A limit over several pools (max_db_connections, max_user_connections). Zero it; the limit is the caller's, to be changed as those of a pool. */
+struct turnstile_group {
+    uint32_t limit; /* the most slots; 0: none */
+    uint32_t slots, closing, promised;
 };
+enum { TURNSTILE_GROUPS = 2 };
 
 struct turnstile_pool {                                     /* embedded in a pool; zero it, then turnstile_add_pool */
     struct turnstile_pool *next, *previous;                 /* all pools */
-    struct turnstile_pool *next_in_line, *previous_in_line; /* those with waiters, the oldest waiter first */
+    struct turnstile_pool *next_in_line, *previous_in_line; /* those with waiters */
     struct turnstile_pool *next_idle, *previous_idle;       /* those with idle servers */
-    struct turnstile_waiter *first;
+    struct turnstile_pool *next_promised, *previous_promised;
+    struct turnstile_waiter *first; /* in the order of arrival; not all come first to whom it looks so */
+    struct turnstile_desk *desks;
+    struct turnstile_class *last_class; /* that leased here; NULL: none yet */
     uint32_t waiting;
     uint32_t opening, idle, leased, closing; /* slots by state */
     uint32_t promised;                       /* slots that an EVICT order is emptying for this pool's waiters */
     /* The caller's, to be changed at any time; what turnstile_set_budget or any event of this pool follows takes effect at once. */
-    uint32_t limit;      /* pool_size: the most slots it may hold (closing ones count); 0 = the budget */
-    uint32_t minimum;    /* min_pool_size: opened even when nobody waits, as long as the budget has room */
+    uint32_t limit;           /* pool_size: the most slots it may hold (closing ones count); 0 = the budget */
+    uint32_t minimum;         /* min_pool_size: opened even when nobody waits, as long as the budget has room */
+    uint32_t reserve;         /* reserve_pool_size: more than `limit` ... */
+    int64_t reserve_after_us; /* reserve_pool_timeout: ... while a waiter that could be served has waited for so long; 0: never */
+    struct turnstile_group *groups[TURNSTILE_GROUPS]; /* its database's and its user's, or NULL; not to be changed while it holds slots */
     int64_t retry_at_us; /* a login failed: no OPEN before this time. 0: none failed since the last that worked */
     /* When the pool's longest idle server became idle, as the caller last reported it: for EVICT the longest idle loses. */
     int64_t idle_since_us;
@@ -59,54 +74,91 @@ struct turnstile_pool {                                     /* embedded in a poo
 };
 
 struct turnstile;
-struct turnstile *turnstile_new(uint32_t budget, uint32_t logins_max); /* both at least 1 */
-void turnstile_free(struct turnstile **turnstile);
+struct turnstile *turnstile_new(uint32_t budget, uint32_t logins_max); /* both at least 1; one class, "default", without limits */
+void turnstile_free(struct turnstile **turnstile);                     /* nobody may hold a key, wait or lease any more */
 /*
- * To be called after a change of a pool's limit or minimum as well. When fewer servers are allowed than exist, idle ones are EVICTed, and leased
+ * To be called after a change of a pool's or group's limits as well. When fewer servers are allowed than exist, idle ones are EVICTed, and leased
  * ones as soon as they are released.
  */
 void turnstile_set_budget(struct turnstile *turnstile, uint32_t budget, uint32_t logins_max);
+/*
+ * Replace the classes; index 0 to count - 1 from now on. `count` is at least 1, names differ. A class of the same name goes on with its leases, waiters,
+ * keys and measurements under the new rules. One that is missing goes on for those that have its keys, without reserve, until the last
+ * is put. Reserves may exceed the budget (a reload of both comes in two steps): then those who come first have theirs.
+ */
+void turnstile_set_classes(struct turnstile *turnstile, const struct turnstile_class_rules *rules, uint32_t count, int64_t now_us);
 void turnstile_add_pool(struct turnstile *turnstile, struct turnstile_pool *pool);
 void turnstile_remove_pool(struct turnstile *turnstile, struct turnstile_pool *pool); /* asserts that it holds no slot and no waiter */
 
-/* The fast path: an idle server of this pool and nobody in front: it is leased now (idle -> leased). False: nothing changed; turnstile_wait. */
-bool turnstile_try(struct turnstile *turnstile, struct turnstile_pool *pool);
-void turnstile_wait(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_waiter *waiter, int64_t now_us);
+/*
+ * The class at this index, and the key within it: who a client is to the turnstile. `text` is the value of what the class is shared by, cut at TURNSTILE_KEY_MAX bytes; size 0 where it
+ * is not shared. Each get needs a put; a key is worth keeping for as long as its client stays in the class. Costs a look into a hash, and an allocation
+ * when nobody else has the key.
+ */
+struct turnstile_key *turnstile_key_get(struct turnstile *turnstile, uint32_t class_index, const char *text, size_t size);
+void turnstile_key_put(struct turnstile *turnstile, struct turnstile_key **key); /* accepts NULL; clears the caller's pointer */
+
+/*
+ * The fast path: an idle server of this pool, and nobody whom it would overtake: it is leased now (idle -> leased), and `lease` (zero before) describes it
+ * until turnstile_release or turnstile_close_leased. False: nothing changed; turnstile_wait.
+ */
+bool turnstile_try(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_key *key, int64_t now_us,
+                   struct turnstile_lease *lease);
+/* False: refused, the queue of its class is full (queue_limit); it does not wait. */
+bool turnstile_wait(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_key *key, struct turnstile_waiter *waiter,
+                    int64_t now_us);
 void turnstile_leave(struct turnstile *turnstile, struct turnstile_waiter *waiter); /* harmless when not waiting */
-/* 1 for the first in its pool's queue. O(n): for error messages. */
+/* 1 for the one of its class that has waited longest at its pool. O(n): for error messages. */
 uint32_t turnstile_position(const struct turnstile_waiter *waiter);
 
-void turnstile_release(struct turnstile *turnstile, struct turnstile_pool *pool); /* leased -> idle */
-void turnstile_opened(struct turnstile *turnstile, struct turnstile_pool *pool);  /* opening -> idle */
+void turnstile_release(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_lease *lease,
+                       int64_t now_us);                                          /* leased -> idle */
+void turnstile_opened(struct turnstile *turnstile, struct turnstile_pool *pool); /* opening -> idle */
 /* opening -> closing: the login failed; retry_at_us is the caller's. */
 void turnstile_open_failed(struct turnstile *turnstile, struct turnstile_pool *pool, int64_t retry_at_us);
-void turnstile_close_idle(struct turnstile *turnstile, struct turnstile_pool *pool);   /* idle -> closing, on the caller's decision */
-void turnstile_close_leased(struct turnstile *turnstile, struct turnstile_pool *pool); /* leased -> closing */
-void turnstile_closed(struct turnstile *turnstile, struct turnstile_pool *pool);       /* closing -> no slot */
+void turnstile_close_idle(struct turnstile *turnstile, struct turnstile_pool *pool); /* idle -> closing, on the caller's decision */
+void turnstile_close_leased(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_lease *lease,
+                            int64_t now_us);                                     /* leased -> closing */
+void turnstile_closed(struct turnstile *turnstile, struct turnstile_pool *pool); /* closing -> no slot */
 
 enum turnstile_order_kind {
-    TURNSTILE_GRANT, /* `waiter` was taken off the queue; an idle server of `pool` is its (idle -> leased already counted) */
-    TURNSTILE_OPEN,  /* start a login for `pool` (counted as opening already) */
-    TURNSTILE_EVICT  /* close the longest idle server of `pool` (counted as closing already) */
+    TURNSTILE_GRANT, /* `waiter` was taken off the queue; an idle server of `pool` is its (idle -> leased already counted): turnstile_accept */
+    TURNSTILE_OPEN, /* start a login for `pool` (counted as opening already) */
+    TURNSTILE_EVICT /* close the longest idle server of `pool` (counted as closing already) */
 };
 struct turnstile_order {
     enum turnstile_order_kind kind;
     struct turnstile_pool *pool;
     struct turnstile_waiter *waiter; /* GRANT */
+    struct turnstile_key *key;       /* GRANT: the waiter's */
 };
 /*
- * The next thing to do; false when there is nothing. O(1) when nobody waits and no pool is below its minimum or above its limit.
- * OPEN only while opening < logins_max, the budget has a slot, the pool is under its limit and past retry_at_us, and the pool has
- * more waiters than logins under way (or is below its minimum, and no waiter can use the slot).
+ * The next thing to do; false when there is nothing. O(1) when nobody waits and no pool is below its minimum or above its limit. Otherwise linear in the
+ * classes that wait, and O(log n) in waiters and keys; pools cost time only when they have idle servers, or have waiters and could do with a login
+ * that they cannot have (their limits, a failed login, no fair share of another's).
+ * OPEN only while opening < logins_max, the budget has a slot, the pool and its groups are under their limits and past retry_at_us, and the pool
+ * has more waiters that may be served than logins under way (or is below its minimum, and no waiter can use the slot).
  */
 bool turnstile_next(struct turnstile *turnstile, int64_t now_us, struct turnstile_order *order_out);
+/* After a GRANT, before anything else: `lease` (zero before) is that of the server that the waiter was given. */
+void turnstile_accept(struct turnstile *turnstile, const struct turnstile_order *order, struct turnstile_lease *lease, int64_t now_us);
 /*
- * When turnstile_next could have something to do by the passing of time alone (a retry_at_us, a server that has been idle for long enough):
- * later than now_us. INT64_MAX: never. To be asked, and a timer set for it, whenever turnstile_next has answered false.
+ * When turnstile_next could have something to do by the passing of time alone (a retry_at_us, a server that has been idle for long enough, a waiter that has
+ * waited for reserve_after_us): later than now_us. INT64_MAX: never. To be asked, and a timer set for it, whenever turnstile_next has answered false.
  */
-int64_t turnstile_next_time(const struct turnstile *turnstile, int64_t now_us);
+int64_t turnstile_next_time(struct turnstile *turnstile, int64_t now_us);
+
+/* ---- to look at ---- */
 
 uint32_t turnstile_slots(const struct turnstile *turnstile);   /* in use, closing ones included */
 uint32_t turnstile_waiting(const struct turnstile *turnstile); /* over all pools */
+uint32_t turnstile_leased(const struct turnstile *turnstile);
+/* The configured ones come first, in their order, then those that were removed and still have somebody. */
+uint32_t turnstile_class_count(const struct turnstile *turnstile);
+const struct turnstile_class *turnstile_class_at(const struct turnstile *turnstile, uint32_t index);
+uint64_t turnstile_class_slot_us(const struct turnstile_class *class, int64_t now_us); /* slot-time received, leases that run included */
+/* All pools; their waiters are first, then next_of_pool. */
+const struct turnstile_pool *turnstile_first_pool(const struct turnstile *turnstile);
+const struct turnstile_key *turnstile_key_of(const struct turnstile_waiter *waiter);
 
 #endif

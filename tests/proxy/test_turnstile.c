@@ -8,16 +8,19 @@
 #include <string.h>
 #include <time.h>
 
-enum { POOLS = 8, WAITERS = 64 };
+enum { POOLS = 8, WAITERS = 64, LEASES = 128 };
 
 static struct turnstile *turnstile;
 static struct turnstile_pool pools[POOLS];
 static struct turnstile_waiter waiters[WAITERS];
+static struct turnstile_lease leases[POOLS][LEASES]; /* of each pool, as many as are leased */
+static struct turnstile_key *key;
 static int64_t now_us;
 
 static void start(uint32_t budget, uint32_t logins_max, int pool_count)
 {
     turnstile = turnstile_new(budget, logins_max);
+    key = turnstile_key_get(turnstile, 0, "", 0);
     for (int i = 0; i < pool_count; i++) turnstile_add_pool(turnstile, &pools[i]);
     now_us = 1000000;
 }
@@ -34,13 +37,25 @@ static void expect(enum turnstile_order_kind kind, int pool, int waiter)
     cr_assert(turnstile_next(turnstile, now_us, &order), "an order was expected");
     cr_expect_eq(order.kind, kind, "order %d instead of %d", order.kind, kind);
     cr_expect_eq(order.pool - pools, pool);
-    if (kind == TURNSTILE_GRANT) cr_expect_eq(order.waiter - waiters, waiter);
+    if (kind != TURNSTILE_GRANT) return;
+    cr_expect_eq(order.waiter - waiters, waiter);
+    turnstile_accept(turnstile, &order, &leases[pool][pools[pool].leased - 1], now_us);
+}
+
+static bool try(int pool)
+{
+    return turnstile_try(turnstile, &pools[pool], key, now_us, &leases[pool][pools[pool].leased]);
+}
+
+static void wait(int pool, int waiter)
+{
+    cr_assert(turnstile_wait(turnstile, &pools[pool], key, &waiters[waiter], now_us++));
 }
 
 static void want(int pool, int waiter)
 {
-    cr_expect_not(turnstile_try(turnstile, &pools[pool]));
-    turnstile_wait(turnstile, &pools[pool], &waiters[waiter], now_us++);
+    cr_expect_not(try(pool));
+    wait(pool, waiter);
 }
 
 /* `count` servers of the pool, all leased. */
@@ -58,7 +73,7 @@ static void lease(int pool, int count)
 static void release(int pool)
 {
     if (pools[pool].idle == 0) pools[pool].idle_since_us = now_us;
-    turnstile_release(turnstile, &pools[pool]);
+    turnstile_release(turnstile, &pools[pool], &leases[pool][pools[pool].leased - 1], now_us);
 }
 
 Test(turnstile, serves_one_client)
@@ -74,13 +89,15 @@ Test(turnstile, serves_one_client)
     cr_expect_null(waiters[0].pool);
     expect_nothing();
     release(0);
-    cr_expect(turnstile_try(turnstile, &pools[0]));
-    cr_expect_not(turnstile_try(turnstile, &pools[0]));
-    turnstile_close_leased(turnstile, &pools[0]);
+    cr_expect(try(0));
+    cr_expect_not(try(0));
+    turnstile_close_leased(turnstile, &pools[0], &leases[0][pools[0].leased - 1], now_us);
     cr_expect_eq(turnstile_slots(turnstile), 1);
     turnstile_closed(turnstile, &pools[0]);
     cr_expect_eq(turnstile_slots(turnstile), 0);
     turnstile_remove_pool(turnstile, &pools[0]);
+    turnstile_key_put(turnstile, &key);
+    cr_expect_null(key);
     turnstile_free(&turnstile);
     cr_expect_null(turnstile);
 }
@@ -96,7 +113,7 @@ Test(turnstile, first_come_first_served_and_nobody_overtakes)
     turnstile_leave(turnstile, &waiters[1]);
     cr_expect_eq(turnstile_position(&waiters[3]), 3);
     release(0);
-    cr_expect_not(turnstile_try(turnstile, &pools[0]), "a newcomer must not overtake");
+    cr_expect_not(try(0), "a newcomer must not overtake");
     expect(TURNSTILE_GRANT, 0, 0);
     expect_nothing();
     release(0);
@@ -137,7 +154,7 @@ Test(turnstile, a_surplus_server_stays_idle)
     turnstile_opened(turnstile, &pools[0]);
     expect_nothing();
     cr_expect_eq(pools[0].idle, 1);
-    cr_expect(turnstile_try(turnstile, &pools[0]));
+    cr_expect(try(0));
 }
 
 Test(turnstile, one_login_at_a_time_until_one_worked)
@@ -193,7 +210,7 @@ Test(turnstile, nothing_is_lost_when_a_leased_server_dies)
     start(1, 1, 1);
     lease(0, 1);
     want(0, 0);
-    turnstile_close_leased(turnstile, &pools[0]);
+    turnstile_close_leased(turnstile, &pools[0], &leases[0][pools[0].leased - 1], now_us);
     expect_nothing(); /* its slot is not free yet */
     turnstile_closed(turnstile, &pools[0]);
     expect(TURNSTILE_OPEN, 0, 0);
@@ -271,7 +288,7 @@ Test(turnstile, a_failing_pool_keeps_no_promise)
     lease(0, 1);
     lease(1, 3);
     for (int i = 0; i < 2; i++) want(0, i);
-    turnstile_close_leased(turnstile, &pools[1]);
+    turnstile_close_leased(turnstile, &pools[1], &leases[1][pools[1].leased - 1], now_us);
     turnstile_closed(turnstile, &pools[1]);
     expect(TURNSTILE_OPEN, 0, 0);
     turnstile_open_failed(turnstile, &pools[0], now_us + 500);
@@ -402,12 +419,12 @@ Test(turnstile, a_smaller_limit_is_enforced)
     expect(TURNSTILE_EVICT, 0, 0);
     expect_nothing();
     release(0);
-    cr_expect_not(turnstile_try(turnstile, &pools[0]));
+    cr_expect_not(try(0));
     expect(TURNSTILE_EVICT, 0, 0);
     expect_nothing();
     release(0);
     expect_nothing();
-    cr_expect(turnstile_try(turnstile, &pools[0]));
+    cr_expect(try(0));
 }
 
 /*
@@ -422,9 +439,10 @@ static uint32_t run_saturated(int pool_count, uint32_t steps, uint32_t served[])
         int openings, closings, leases;
     } ring[4] = {0};
     static struct turnstile_pool *pool_of[WAITERS];
+    static struct turnstile_lease lease_of[WAITERS];
     for (int i = 0; i < pool_count * DEPTH; i++) {
         pool_of[i] = &pools[i % pool_count];
-        turnstile_wait(turnstile, pool_of[i], &waiters[i], now_us++);
+        wait(i % pool_count, i);
     }
     uint32_t closed = 0;
     for (uint32_t step = 0; step < steps; step++, now_us += 1000) {
@@ -434,14 +452,15 @@ static uint32_t run_saturated(int pool_count, uint32_t steps, uint32_t served[])
         for (int i = 0; i < due->leases; i++) {
             struct turnstile_pool *pool = pool_of[due->leased[i] - waiters];
             pool->idle_since_us = now_us;
-            turnstile_release(turnstile, pool);
-            turnstile_wait(turnstile, pool, due->leased[i], now_us);
+            turnstile_release(turnstile, pool, &lease_of[due->leased[i] - waiters], now_us);
+            cr_assert(turnstile_wait(turnstile, pool, key, due->leased[i], now_us));
         }
         memset(due, 0, sizeof *due);
         struct step *next = &ring[(step + 1) % 4], *later = &ring[(step + 3) % 4];
         for (struct turnstile_order order; turnstile_next(turnstile, now_us, &order);) {
             switch (order.kind) {
             case TURNSTILE_GRANT:
+                turnstile_accept(turnstile, &order, &lease_of[order.waiter - waiters], now_us);
                 next->leased[next->leases++] = order.waiter;
                 served[order.pool - pools]++;
                 break;
@@ -504,21 +523,22 @@ Test(turnstile, the_fast_path_is_fast)
     clock_gettime(CLOCK_MONOTONIC, &start_time);
     struct turnstile_order order;
     for (int i = 0; i < ROUNDS; i++) {
-        if (!turnstile_try(turnstile, &pools[0])) abort();
-        turnstile_release(turnstile, &pools[0]);
+        if (!try(0)) abort();
+        release(0);
         if (turnstile_next(turnstile, now_us, &order)) abort();
     }
     double each_ns = nanoseconds_since(&start_time) / ROUNDS;
     cr_log_warn("try, release and next: %.1f ns", each_ns);
     cr_expect_lt(each_ns, 100.0);
 
-    while (turnstile_try(turnstile, &pools[0])) continue;
-    for (int i = 0; i < 32; i++) turnstile_wait(turnstile, &pools[0], &waiters[i], now_us);
+    while (try(0)) continue;
+    for (int i = 0; i < 32; i++) wait(0, i);
     clock_gettime(CLOCK_MONOTONIC, &start_time);
     for (int i = 0; i < ROUNDS; i++) {
-        turnstile_release(turnstile, &pools[0]);
+        release(0);
         if (!turnstile_next(turnstile, now_us, &order) || order.kind != TURNSTILE_GRANT) abort();
-        turnstile_wait(turnstile, &pools[0], order.waiter, now_us);
+        turnstile_accept(turnstile, &order, &leases[0][pools[0].leased - 1], now_us);
+        wait(0, (int)(order.waiter - waiters));
     }
     cr_log_warn("release, grant and wait: %.1f ns", nanoseconds_since(&start_time) / ROUNDS);
 }

@@ -15,6 +15,7 @@ struct model_pool {
     bool is_there;
     struct turnstile_waiter *queue[WAITERS_MAX]; /* in order of arrival */
     uint32_t queued;
+    struct turnstile_lease leases[SERVERS_MAX];
     int64_t idle_since_us[SERVERS_MAX]; /* the longest idle first */
     uint32_t opening, idle, leased, closing;
     uint32_t promised; /* before the order that is being checked */
@@ -22,6 +23,7 @@ struct model_pool {
 
 struct world {
     struct turnstile *turnstile;
+    struct turnstile_key *key;
     struct model_pool pools[POOLS_MAX];
     struct turnstile_waiter waiters[WAITERS_MAX];
     bool is_waiting[WAITERS_MAX];
@@ -61,7 +63,7 @@ static uint32_t live_of(const struct model_pool *model)
     return model->opening + model->idle + model->leased;
 }
 
-enum sum { SLOTS, LIVE, OPENING, IDLE, PROMISED, QUEUED };
+enum sum { SLOTS, LIVE, OPENING, IDLE, LEASED, PROMISED, QUEUED };
 
 static uint32_t sum(enum sum what)
 {
@@ -73,6 +75,7 @@ static uint32_t sum(enum sum what)
         case LIVE: total += live_of(model); break;
         case OPENING: total += model->opening; break;
         case IDLE: total += model->idle; break;
+        case LEASED: total += model->leased; break;
         case PROMISED: total += model->pool.promised; break;
         case QUEUED: total += model->queued; break;
         }
@@ -219,8 +222,8 @@ static void check_work_conserved(void)
         if (model->pool.promised > 0 && has_free_login) CHECK(!wants_slot(model, 0) || sum(SLOTS) >= world.budget);
         bool lacks_minimum = model->is_there && live_of(model) < model->pool.minimum && may_open(model, model->pool.promised);
         if (has_free_slot && has_free_login) CHECK(!lacks_minimum && !wants_slot(model, model->pool.promised));
-        if (model->queued > model->opening && world.now_us < model->pool.retry_at_us && model->opening == 0 &&
-            slots_of(model) < limit_of(model))
+        bool could_lease = model->queued > model->opening && sum(LEASED) < world.budget;
+        if (could_lease && world.now_us < model->pool.retry_at_us && model->opening == 0 && slots_of(model) < limit_of(model))
             CHECK(next_us <= model->pool.retry_at_us);
         if (!wants_slot(model, model->pool.promised)) continue;
         for (int j = 0; j < POOLS_MAX; j++) {
@@ -251,7 +254,7 @@ static void drain(void)
             check_grant(&order, model);
             unqueue(model, 0);
             take_idle(model, pick(2));
-            model->leased++;
+            turnstile_accept(world.turnstile, &order, &model->leases[model->leased++], world.now_us);
             break;
         case TURNSTILE_OPEN:
             check_open(model);
@@ -273,7 +276,7 @@ static void drain(void)
 
 static void arrive(struct model_pool *model)
 {
-    if (turnstile_try(world.turnstile, &model->pool)) {
+    if (turnstile_try(world.turnstile, &model->pool, world.key, world.now_us, &model->leases[model->leased])) {
         CHECK(model->queued == 0);
         take_idle(model, false);
         model->leased++;
@@ -284,7 +287,7 @@ static void arrive(struct model_pool *model)
         if (world.is_waiting[i]) continue;
         world.is_waiting[i] = true;
         model->queue[model->queued++] = &world.waiters[i];
-        turnstile_wait(world.turnstile, &model->pool, &world.waiters[i], world.now_us);
+        CHECK(turnstile_wait(world.turnstile, &model->pool, world.key, &world.waiters[i], world.now_us));
         CHECK(turnstile_position(&world.waiters[i]) == model->queued);
         return;
     }
@@ -308,11 +311,11 @@ static void end_lease(struct model_pool *model)
     model->leased--;
     if (pick(40) == 0 && !world.is_ending) {
         model->closing++;
-        turnstile_close_leased(world.turnstile, &model->pool);
+        turnstile_close_leased(world.turnstile, &model->pool, &model->leases[model->leased], world.now_us);
         return;
     }
     add_idle(model);
-    turnstile_release(world.turnstile, &model->pool);
+    turnstile_release(world.turnstile, &model->pool, &model->leases[model->leased], world.now_us);
 }
 
 static void end_login(struct model_pool *model, uint32_t failures_percent)
@@ -416,6 +419,7 @@ static void run(uint64_t seed, uint32_t steps)
     world.logins_max = 1 + pick(5);
     world.now_us = 1000000;
     world.turnstile = turnstile_new(world.budget, world.logins_max);
+    world.key = turnstile_key_get(world.turnstile, 0, "", 0);
     uint32_t pool_count = 1 + pick(POOLS_MAX), arrivals = 10 + pick(60), failures_percent = pick(3) ? 0 : pick(90),
              pace_us = 1 + pick(20000);
     for (uint32_t i = 0; i < pool_count; i++) come_or_go(&world.pools[i]);
@@ -426,6 +430,9 @@ static void run(uint64_t seed, uint32_t steps)
     }
     drain();
     finish();
+    for (int i = 0; i < POOLS_MAX; i++)
+        while (world.pools[i].leased > 0) end_lease(&world.pools[i]);
+    turnstile_key_put(world.turnstile, &world.key);
     turnstile_free(&world.turnstile);
 }
 
