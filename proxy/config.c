@@ -87,38 +87,63 @@ uint32_t config_min_pool_size(const struct config *config, const struct config_d
     return (uint32_t)(database->min_pool_size >= 0 ? database->min_pool_size : config->settings.min_pool_size);
 }
 
-/* The first that is said; the last one always is. */
-static int64_t first_said(int64_t first, int64_t second, int64_t third)
+/* The first, if it is said. */
+static int64_t said_or(int64_t first, int64_t second)
 {
-    return first >= 0 ? first : second >= 0 ? second : third;
+    return first >= 0 ? first : second;
 }
 
 uint32_t config_max_db_connections(const struct config *config, const struct config_database *database)
 {
-    return (uint32_t)first_said(-1, database->max_db_connections, config->settings.max_db_connections);
+    return (uint32_t)said_or(database->max_db_connections, config->settings.max_db_connections);
 }
 
 uint32_t config_max_db_client_connections(const struct config *config, const struct config_database *database)
 {
-    return (uint32_t)first_said(-1, database->max_db_client_connections, config->settings.max_db_client_connections);
+    return (uint32_t)said_or(database->max_db_client_connections, config->settings.max_db_client_connections);
 }
 
 uint32_t config_max_user_connections(const struct config *config, const char *user)
 {
     const struct config_user *entry = config_find_user(config, user);
-    return (uint32_t)first_said(entry ? entry->max_user_connections : -1, -1, config->settings.max_user_connections);
+    return (uint32_t)said_or(entry ? entry->max_user_connections : -1, config->settings.max_user_connections);
 }
 
 uint32_t config_max_user_client_connections(const struct config *config, const char *user)
 {
     const struct config_user *entry = config_find_user(config, user);
-    return (uint32_t)first_said(entry ? entry->max_user_client_connections : -1, -1, config->settings.max_user_client_connections);
+    return (uint32_t)said_or(entry ? entry->max_user_client_connections : -1, config->settings.max_user_client_connections);
 }
 
 uint32_t config_reserve_pool_size(const struct config *config, const struct config_database *database, const char *user)
 {
     const struct config_user *entry = config_find_user(config, user);
-    return (uint32_t)first_said(entry ? entry->reserve_pool_size : -1, database->reserve_pool_size, config->settings.reserve_pool_size);
+    return (uint32_t)said_or(entry ? entry->reserve_pool_size : -1,
+                             said_or(database->reserve_pool_size, config->settings.reserve_pool_size));
+}
+
+struct config_times config_times_said(const struct config *config, const struct config_class *class, const struct config_database *database,
+                                      const char *user)
+{
+    struct config_times said = {-1, -1, -1, -1, -1, -1, -1};
+    const struct config_user *entry = config_find_user(config, user);
+    if (entry != NULL)
+        said = (struct config_times){.wait_us = entry->query_wait_timeout_us,
+                                     .notify_us = -1,
+                                     .deadline_us = -1,
+                                     .query_us = entry->query_timeout_us,
+                                     .transaction_us = entry->transaction_timeout_us,
+                                     .idle_transaction_us = entry->idle_transaction_timeout_us,
+                                     .client_idle_us = entry->client_idle_timeout_us};
+    said.wait_us = said_or(said.wait_us, database->query_wait_timeout_us);
+    if (class == NULL) return said;
+    return (struct config_times){.wait_us = said_or(class->wait_timeout_us, said.wait_us),
+                                 .notify_us = class->query_wait_notify_us,
+                                 .deadline_us = class->deadline_us,
+                                 .query_us = said_or(class->query_timeout_us, said.query_us),
+                                 .transaction_us = said_or(class->transaction_timeout_us, said.transaction_us),
+                                 .idle_transaction_us = said_or(class->idle_transaction_timeout_us, said.idle_transaction_us),
+                                 .client_idle_us = said_or(class->client_idle_timeout_us, said.client_idle_us)};
 }
 
 bool config_ignores_parameter(const struct config *config, const char *name)

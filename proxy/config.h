@@ -59,6 +59,16 @@ uint32_t config_max_user_connections(const struct config *config, const char *us
 uint32_t config_reserve_pool_size(const struct config *config, const struct config_database *database, const char *user);
 uint32_t config_max_db_client_connections(const struct config *config, const struct config_database *database);
 uint32_t config_max_user_client_connections(const struct config *config, const char *user);
+/*
+ * What classes, users and databases say of time, in microseconds: -1 where none of them says it, and then the setting holds; 0 is no limit. The class comes
+ * first, because it is the narrowest: what a lease is for, while the others are only where its client comes from. Then PgBouncer's order: the user
+ * before the database. `class` and `user` may be NULL.
+ */
+struct config_times {
+    int64_t wait_us, notify_us, deadline_us, query_us, transaction_us, idle_transaction_us, client_idle_us;
+};
+struct config_times config_times_said(const struct config *config, const struct config_class *class, const struct config_database *database,
+                                      const char *user);
 /* Whether `name` stands in the comma list of ignore_startup_parameters; in any case, as PostgreSQL compares such names. */
 bool config_ignores_parameter(const struct config *config, const char *name);
 

@@ -251,6 +251,39 @@ Test(config_classes, as_many_as_are_possible)
     cr_assert_str_eq(told, "0: there are 65 classes, the default class included, and at most 64 are possible\n");
 }
 
+static void expect_times(struct config_times times, const int64_t expected_s[7])
+{
+    const int64_t said[] = {times.wait_us,        times.notify_us,           times.deadline_us,   times.query_us,
+                            times.transaction_us, times.idle_transaction_us, times.client_idle_us};
+    for (size_t i = 0; i < 7; i++) cr_expect_eq(said[i], expected_s[i] < 0 ? -1 : expected_s[i] * 1000000, "%zu", i);
+}
+
+Test(config_classes, a_class_comes_before_a_user_before_a_database)
+{
+    struct config *config =
+        load("[databases]\na = query_wait_timeout=1\nb =\n"
+             "[users]\n"
+             "u = query_wait_timeout=2 query_timeout=3 transaction_timeout=4 idle_transaction_timeout=5 client_idle_timeout=6\n"
+             "v =\n"
+             "[pgturnstile]\nauth_type = trust\n"
+             "[class full]\nmatch = user=x\n"
+             "wait_timeout = 11\nquery_wait_notify = 12\ndeadline = 13\nquery_timeout = 14\ntransaction_timeout = 15\n"
+             "idle_transaction_timeout = 16\nclient_idle_timeout = 17\n"
+             "[class without_limits]\nmatch = user=y\nwait_timeout = 0\nquery_timeout = 0\n");
+    const struct config_database *a = config_find_database(config, "a"), *b = config_find_database(config, "b");
+    const struct config_class *full = &config->classes[0], *without_limits = &config->classes[1], *rest = &config->classes[2];
+    expect_times(config_times_said(config, rest, b, "v"), (const int64_t[]){-1, -1, -1, -1, -1, -1, -1});
+    expect_times(config_times_said(config, NULL, b, NULL), (const int64_t[]){-1, -1, -1, -1, -1, -1, -1});
+    expect_times(config_times_said(config, rest, a, "v"), (const int64_t[]){1, -1, -1, -1, -1, -1, -1});
+    expect_times(config_times_said(config, rest, a, "w"), (const int64_t[]){1, -1, -1, -1, -1, -1, -1});
+    expect_times(config_times_said(config, rest, a, "u"), (const int64_t[]){2, -1, -1, 3, 4, 5, 6});
+    expect_times(config_times_said(config, NULL, b, "u"), (const int64_t[]){2, -1, -1, 3, 4, 5, 6});
+    expect_times(config_times_said(config, full, a, "u"), (const int64_t[]){11, 12, 13, 14, 15, 16, 17});
+    expect_times(config_times_said(config, full, b, NULL), (const int64_t[]){11, 12, 13, 14, 15, 16, 17});
+    expect_times(config_times_said(config, without_limits, a, "u"), (const int64_t[]){0, -1, -1, 0, 4, 5, 6});
+    config_unref(&config);
+}
+
 /* The classes of etc/pgturnstile.ini with the marks of a comment taken away, and the settings as they are. */
 static void uncomment_sample(void)
 {
