@@ -11,6 +11,7 @@
 #include <strings.h>
 #include <utlist.h>
 
+#include "proxy/classify.h"
 #include "proxy/client_auth.h"
 #include "proxy/inquiry.h"
 #include "proxy/log.h"
@@ -355,6 +356,7 @@ void admission_begin(struct pools *pools, struct client *client)
     if (!take_settings(client)) return;
     client->startup = session_state_ref(client->settings);
     pool_join(pool, client);
+    classify_client(client);
     note_custom_settings(client);
     struct session_state *settings = settings_to_try(client);
     if (pool->mode != POOL_MODE_SESSION && is_welcome_known(client, settings)) {

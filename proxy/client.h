@@ -1,6 +1,7 @@
 #ifndef PROXY_CLIENT_H
 #define PROXY_CLIENT_H
 
+#include "proxy/classes.h"
 #include "proxy/commons.h"
 #include "proxy/listener.h"
 #include "proxy/statement_names.h"
@@ -67,9 +68,13 @@ struct client {
     struct pool *pool;
     struct server *server; /* the one it leases, or NULL */
     struct turnstile_waiter waiter;
-    struct turnstile_key *key;      /* its class, and its key therein; NULL: it is in no pool */
-    struct session_state *settings; /* what its session has set */
-    struct session_state *startup;  /* what it came with: what RESET goes back to */
+    struct turnstile_key *key; /* its class, and its key therein; NULL: it is in no pool */
+    /* classify.c's: */
+    unsigned class_index; /* of the class in the configuration */
+    struct class_candidates candidates;
+    struct session_state *classified; /* the settings that they follow from */
+    struct session_state *settings;   /* what its session has set */
+    struct session_state *startup;    /* what it came with: what RESET goes back to */
     struct client *next_of_pool, *previous_of_pool;
     struct welcome *welcome;           /* in the making */
     struct name_count *database_count; /* in commons->clients_by_database; NULL: not counted */

@@ -96,7 +96,6 @@ void pool_join(struct pool *pool, struct client *client)
     client->pool = pool;
     client->database = pool->database;
     client->user = pool->user;
-    client->key = turnstile_key_get(pool->pools->commons->turnstile, 0, "", 0);
     DL_APPEND2(pool->clients, client, previous_of_pool, next_of_pool);
 }
 

@@ -12,6 +12,7 @@
 
 #include "protocol/frame.h"
 #include "protocol/frontend.h"
+#include "proxy/classify.h"
 #include "proxy/client_auth.h"
 #include "proxy/inquiry.h"
 #include "proxy/prepare.h"
@@ -159,6 +160,10 @@ static bool send_local_replies(struct client *client)
 static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
 {
     struct server *server = client->server;
+    if (server->inquiry) { /* with its answer the lease ends: what comes now is for the next one, which may be of another class */
+        stream_pause_reading(&client->stream);
+        return 0;
+    }
     struct outgoing outgoing;
     outgoing_init(&outgoing, client);
     uint8_t settings[SERVER_QUERY_MAX + 16];
@@ -256,8 +261,9 @@ static enum rest at_rest(struct client *client, const uint8_t *data, size_t size
 }
 
 /* True: it leases now. */
-static bool take_lease(struct client *client)
+static bool take_lease(struct client *client, const uint8_t *data, size_t size)
 {
+    classify_lease(client, data, size);
     struct pool *pool = client->pool;
     struct server *server = pool_take(pool, client);
     if (server) {
@@ -298,7 +304,7 @@ static void work_through(struct client *client, const uint8_t *data, size_t size
         if (stream_has_unsent(&client->stream)) break; /* it shall read its replies before it asks for more */
         enum rest rest = at_rest(client, data + position, size - position, &used);
         position += used;
-        if (rest == REST_MORE || (rest == REST_WANTS_LEASE && !take_lease(client))) break;
+        if (rest == REST_MORE || (rest == REST_WANTS_LEASE && !take_lease(client, data + position, size - position))) break;
     }
     if (client->state >= CLIENT_CLOSING) return;
     client_keep(client, data + position, size - position);
@@ -350,6 +356,7 @@ void relay_client_leaving(struct client *client, enum client_state was)
     pool_leave(client);
     session_state_unref(&client->settings);
     session_state_unref(&client->startup);
+    session_state_unref(&client->classified);
 }
 
 void relay_granted(struct client *client, struct server *server)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/classify.h"
 #include "proxy/client_auth.h"
 #include "proxy/clock.h"
 #include "proxy/inquiry.h"
@@ -277,6 +278,9 @@ static void reload(struct worker *worker)
     commons->config = config;
     log_set_level(config->settings.verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     pools_reload(&worker->pools);
+    classify_configure(commons);
+    for (struct client *client = commons->clients; client; client = client->next)
+        if (client->pool) classify_client(client);
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
@@ -316,6 +320,7 @@ static void make_commons(struct worker *worker, struct config *config)
     commons->now_us = clock_now_us();
     commons->scratch = memory_alloc(COMMONS_SCRATCH_SIZE);
     commons->turnstile = turnstile_new((uint32_t)config->settings.budget, (uint32_t)config->settings.max_server_logins);
+    classify_configure(commons);
     commons->cancel_keys = cancel_keys_new();
     commons->states = session_states_new();
     commons->statements = statements_new();

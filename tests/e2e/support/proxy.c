@@ -65,10 +65,11 @@ static char *make_base(const struct proxy *proxy)
 {
     const struct postgres *postgres = proxy->options.postgres;
     char *fallback = text_format("* = host=%s port=%d", postgres->directory, postgres->port);
-    char *text = text_format("[databases]\n%s\n\n[users]\n%s\n\n[pgturnstile]\nlisten_addr = 127.0.0.1\nlisten_port = %d\n"
+    char *text = text_format("[databases]\n%s\n\n[users]\n%s\n\n%s\n[pgturnstile]\nlisten_addr = 127.0.0.1\nlisten_port = %d\n"
                              "unix_socket_dir = %s\n",
                              proxy->options.databases != NULL ? proxy->options.databases : fallback,
-                             proxy->options.users != NULL ? proxy->options.users : "", proxy->port, proxy->directory);
+                             proxy->options.users != NULL ? proxy->options.users : "",
+                             proxy->options.classes != NULL ? proxy->options.classes : "", proxy->port, proxy->directory);
     free(fallback);
     if (proxy->options.auth_file != NULL) {
         char *path = text_format("%s/userlist.txt", proxy->directory);

@@ -15,6 +15,7 @@ struct proxy_options {
     const char *databases;           /* lines of [databases]; NULL: "* = host=<its socket directory> port=<its port>" */
     const char *settings;            /* lines of [pgturnstile]; they win over the harness's defaults; may be NULL */
     const char *users;               /* lines of [users], or NULL */
+    const char *classes;             /* whole sections [class NAME], or NULL */
     const char *auth_file;           /* contents of an auth_file, or NULL: no such setting */
 };
 

@@ -1,0 +1,130 @@
+/*
+ * Clients to classes. Not for: the rules (classes.c), what a class may have (turnstile).
+ *
+ * Invariant: a client in a pool has a key, and its class is the one that the settings in client->classified, and the tags seen last, lead to.
+ */
+#include "proxy/classify.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "protocol/frame.h"
+#include "protocol/frontend.h"
+#include "proxy/client_text.h"
+#include "proxy/memory.h"
+
+static struct address address_of(const struct client *client)
+{
+    if (client->family == AF_INET) return address_of_ipv4(client->address);
+    return client->family == AF_INET6 ? address_of_ipv6(client->address) : address_of_unix();
+}
+
+static struct class_facts facts_of(const struct client *client, const struct sql_tags *tags)
+{
+    const struct settings *settings = &client->host->commons->config->settings;
+    return (struct class_facts){.user = client->user,
+                                .database = client->database,
+                                .application_name = session_state_get(client->settings, "application_name"),
+                                .address = address_of(client),
+                                .port = client->family == AF_UNIX ? 0 : (uint16_t)settings->listen_port,
+                                .tags = tags};
+}
+
+static bool is_key(const struct turnstile_key *key, const struct turnstile_class *class, const char *text, size_t size)
+{
+    return key && key->class == class && key->size == size && memcmp(key->text, text, size) == 0;
+}
+
+static void settle(struct client *client, const struct class_facts *facts)
+{
+    struct commons *commons = client->host->commons;
+    unsigned index = classes_settle(commons->config, &client->candidates, facts);
+    char text[CLASSES_SHARE_KEY_SIZE];
+    size_t size = classes_share_key(&commons->config->classes[index], facts, text);
+    if (is_key(client->key, turnstile_class_at(commons->turnstile, index), text, size)) return;
+    struct turnstile_key *key = turnstile_key_get(commons->turnstile, index, text, size);
+    turnstile_key_put(commons->turnstile, &client->key);
+    client->key = key;
+    client->class_index = index;
+}
+
+static void narrow(struct client *client, const struct class_facts *facts)
+{
+    client->candidates = classes_narrow(client->host->commons->config, facts);
+    struct session_state *former = client->classified;
+    client->classified = session_state_ref(client->settings);
+    session_state_unref(&former);
+}
+
+void classify_client(struct client *client)
+{
+    struct class_facts facts = facts_of(client, NULL);
+    narrow(client, &facts);
+    settle(client, &facts);
+}
+
+/* The text that a message's tags are in. */
+static const char *text_of(const struct client *client, const uint8_t *message, size_t available, size_t *size_out)
+{
+    struct frame frame;
+    if (frame_parse_header(message, available, &frame) != CODEC_OK) return NULL;
+    const uint8_t *body = message + FRAME_HEADER_SIZE;
+    size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size;
+    size_t here = (available < total ? available : total) - FRAME_HEADER_SIZE;
+    const char *portal, *name, *text = NULL;
+    struct frontend_parse_message parse;
+    if (frame.type == FRONTEND_QUERY && here == frame.body_size) {
+        if (frontend_parse_query(body, here, &text) != CODEC_OK) return NULL;
+    } else if (frame.type == FRONTEND_PARSE && here == frame.body_size) {
+        if (frontend_parse_parse(body, here, &parse) != CODEC_OK) return NULL;
+        text = parse.text;
+    } else if (frame.type == FRONTEND_BIND && frontend_parse_bind_names(body, here, &portal, &name) == CODEC_OK) {
+        const struct statement *statement = *name ? statement_names_find(&client->statements, name) : client->unnamed;
+        if (statement) text = (const char *)statement->tail;
+    }
+    if (text) *size_out = strlen(text);
+    return text;
+}
+
+void classify_lease(struct client *client, const uint8_t *message, size_t available)
+{
+    const struct config *config = client->host->commons->config;
+    bool has_changed = client->classified != client->settings;
+    if (!has_changed && !classes_depend_on_tags(config)) return;
+    struct class_facts facts = facts_of(client, NULL);
+    if (has_changed) narrow(client, &facts);
+    struct sql_tags tags;
+    size_t size = 0;
+    const char *text = NULL;
+    if (classes_need_tags(config, &client->candidates) && client_text_is_scannable(client))
+        text = text_of(client, message, available, &size);
+    if (text) {
+        sql_tags_parse(&tags, text, size, client_text_strings(client));
+        facts.tags = &tags;
+    }
+    settle(client, &facts);
+}
+
+const struct config_class *classify_class_of(const struct client *client)
+{
+    return &client->host->commons->config->classes[client->class_index];
+}
+
+void classify_configure(struct commons *commons)
+{
+    const struct config *config = commons->config;
+    struct turnstile_class_rules *rules = memory_zalloc(config->class_count * sizeof *rules);
+    for (size_t i = 0; i < config->class_count; i++) {
+        const struct config_class *class = &config->classes[i];
+        rules[i] = (struct turnstile_class_rules){.name = class->name,
+                                                  .reserve = (uint32_t) class->reserve,
+                                                  .limit = (uint32_t) class->limit,
+                                                  .weight = (uint32_t) class->weight,
+                                                  .lend_max_us = class->lend_max_us,
+                                                  .queue_limit = (uint32_t) class->queue_limit,
+                                                  .share_limit = (uint32_t) class->share_limit};
+    }
+    turnstile_set_classes(commons->turnstile, rules, (uint32_t)config->class_count, commons->now_us);
+    free(rules);
+}
