@@ -1,6 +1,7 @@
 #ifndef PROTOCOL_SQL_FINGERPRINT_H
 #define PROTOCOL_SQL_FINGERPRINT_H
 
+#include "protocol/sql_class.h"
 #include "protocol/sql_effect.h"
 #include "protocol/sql_identifier.h"
 #include "protocol/sql_lex.h"
@@ -20,15 +21,6 @@ enum {
     SQL_FINGERPRINT_SCAN_MAX = 64 * 1024, /* the usual limit for `scan_max` below */
     SQL_LITERALS_MAX = 64
 };
-
-/* From sql_classes.def. */
-enum sql_class {
-#define X(name, text) name,
-#include "protocol/sql_classes.def"
-#undef X
-};
-/* "read" */
-const char *sql_class_name(enum sql_class class);
 
 /* The main verb of reads and writes. */
 enum sql_verb { SQL_VERB_OTHER, SQL_VERB_SELECT, SQL_VERB_INSERT, SQL_VERB_UPDATE, SQL_VERB_DELETE, SQL_VERB_MERGE };
