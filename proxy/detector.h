@@ -70,7 +70,6 @@ void detector_application_name(struct detector_client *client, const char *name,
 
 /* Whether events are wanted at all: false when analysis is off. Events that come nevertheless are ignored. */
 bool detector_is_on(const struct detector *detector);
-bool detector_wants_parameters(const struct detector *detector);
 /* False: the shape is not known, nothing has been noted; tell what it is with detector_learn, and this again. */
 bool detector_statement(struct detector_client *client, const struct execution *execution, int64_t now_us)
     __attribute__((warn_unused_result));

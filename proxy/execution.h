@@ -34,8 +34,9 @@ enum slot_role {
 };
 
 struct execution_slot {
-    uint64_t hash; /* keyed; NULL has one too */
-    enum slot_role role;
+    uint64_t hash;   /* keyed; NULL has one too */
+    uint16_t number; /* the k of its $k in the canonical text; 0: it has none, as lists have */
+    uint8_t role;    /* enum slot_role */
 };
 
 /* What a comment in the statement says about the request. Hash 0 or NULL: not said. */

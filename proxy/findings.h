@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <uthash.h>
 
 #include "proxy/suggestions.h"
 #include "proxy/verdicts.h"
@@ -17,6 +18,7 @@
  */
 enum {
     FINDINGS_MAX = 1000,
+    FINDING_ROUTES_MAX = 2000,
     FINDING_BUCKETS = 128,
     FINDING_SAMPLES = 64,
     FINDING_ROUTE_MAX = 128,
@@ -69,7 +71,10 @@ struct finding_totals {
     uint32_t n_max;
 };
 
-struct finding_bucket;
+struct finding_bucket {
+    int64_t number; /* wall-clock time divided by the length of a bucket */
+    struct finding_totals totals;
+};
 struct finding_sample {
     int64_t bucket;
     uint32_t n;
@@ -102,7 +107,21 @@ struct finding {
     struct finding_bucket *buckets;
     struct finding_sample samples[FINDING_SAMPLES];
     uint32_t next_sample;
-    size_t place;
+    UT_hash_handle hh;
+};
+
+/* How many units of work a route had: what the units of a finding are a part of. */
+struct finding_route_bucket {
+    int64_t number;
+    uint32_t units;
+};
+struct finding_route {
+    uint64_t key;
+    char *database, *user, *route;
+    uint64_t units;
+    int64_t last_us;
+    struct finding_route_bucket buckets[FINDING_BUCKETS];
+    UT_hash_handle hh;
 };
 
 /* A finding over a stretch of time, as reports show it. */
@@ -129,7 +148,7 @@ struct findings *findings_new(int64_t window_us, int64_t cooldown_us);
 void findings_free(struct findings **findings);
 /* Also after a reload. When the window changes, the buckets begin anew. */
 void findings_configure(struct findings *findings, int64_t window_us, int64_t cooldown_us);
-/* A unit of work has ended, with or without findings; before its observations. */
+/* A unit of work has ended, with or without findings; behind its observations. */
 void findings_count_unit(struct findings *findings, const char *database, const char *user, const char *route, int64_t now_us);
 struct finding_notice findings_observe(struct findings *findings, const struct observation *observation, int64_t now_us);
 size_t findings_count(const struct findings *findings);
@@ -150,5 +169,12 @@ const struct finding *findings_next_unresolved(const struct findings *findings, 
 void findings_resolve(struct findings *findings, const char *database, uint32_t table_oid, int16_t attnum, const char *table,
                       const char *column);
 void findings_clear(struct findings *findings);
+
+/* For findings_state.c: the next one, NULL at first and at the end; and one that was there before a restart, by its texts, to be filled by the caller. */
+const struct finding *findings_next(const struct findings *findings, const struct finding *finding);
+const struct finding_route *findings_next_route(const struct findings *findings, const struct finding_route *route);
+int64_t findings_bucket_us(const struct findings *findings);
+struct finding *findings_restore(struct findings *findings, const struct observation *observation);
+struct finding_route *findings_restore_route(struct findings *findings, const char *database, const char *user, const char *route);
 
 #endif

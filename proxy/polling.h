@@ -1,0 +1,23 @@
+#ifndef PROXY_POLLING_H
+#define PROXY_POLLING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/*
+ * A client that asks one question at even intervals and does nothing else in between. Each question is a unit of its own, so this is followed from unit to unit. A
+ * zeroed struct has seen nothing.
+ */
+struct polling {
+    uint64_t shape, parameters;
+    uint32_t count;
+    int64_t first_us, last_us;
+    int64_t least_us, most_us; /* of the intervals */
+};
+
+/* A unit that was this one statement. True: it is the `least`th in a row, evenly spaced; then the count begins anew with the next. */
+bool polling_note(struct polling *polling, uint64_t shape, uint64_t parameters, int64_t sent_us, uint32_t least);
+/* A unit that was anything else. */
+void polling_reset(struct polling *polling);
+
+#endif
