@@ -284,19 +284,11 @@ static bool is_continued(const struct unit *unit, const struct shape *shape, con
     uint8_t count = unit_slots(execution, slots);
     for (uint32_t i = 0; i < unit->group_count; i++) {
         const struct unit_group *group = unit->groups[i];
-        if (group->shape == shape->key && group->proof != NULL && row_proof_expects(group->proof, unit->kept, slots, count)) return true;
+        if (group->shape != shape->key) continue;
+        if (group->proof != NULL) return row_proof_expects(group->proof, unit->kept, slots, count);
+        return group->counts.n == 1 && group->slot_count == count && row_proof_begins(unit->kept, group->first_slots, slots, count);
     }
-    const struct kept_rows *rows = unit->latest_result != 0 ? kept_sets_find(unit->kept, unit->latest_result) : NULL;
-    if (rows == NULL || rows->next - rows->start < 2) return false;
-    for (unsigned slot = 0; slot < count; slot++) {
-        for (unsigned column = 0; column < rows->column_count; column++) {
-            uint32_t row;
-            if (execution->slots[slot].role != SLOT_LIMIT && execution->slots[slot].role != SLOT_OFFSET &&
-                kept_rows_find(rows, column, slots[slot], rows->start, &row) && row == rows->start)
-                return true;
-        }
-    }
-    return false;
+    return unit->has_latest_result && row_proof_begins(unit->kept, NULL, slots, count);
 }
 
 /* Ends the client's unit if this statement is not part of it any more. */
@@ -436,7 +428,7 @@ static void count_in_unit(struct detector_client *client, struct unit *unit, con
     }
     struct unit_sending sending = {.trip = client->trip, .transaction = transaction, .now_us = now_us};
     struct unit_note note = unit_note(&detector->units, unit, shape, execution, &sending);
-    unit->latest_result = 0;
+    unit->has_latest_result = false;
     if (note.group == NULL) return;
     look_at_group(detector, unit, &note, transaction, now_us);
     if (flight == NULL) return;
@@ -534,7 +526,7 @@ bool detector_row(struct detector_client *client, const uint64_t *hashes)
         client->rows_serial = 0;
         return false;
     }
-    unit->latest_result = rows->serial;
+    unit->has_latest_result = true;
     detector->counters.rows_sampled++;
     return true;
 }

@@ -327,13 +327,17 @@ static struct finding_notice notice_of(const struct findings *findings, struct f
 struct finding_notice findings_observe(struct findings *findings, const struct observation *observation, int64_t now_us)
 {
     struct finding *finding = findings_restore(findings, observation);
-    note_parent(finding, observation);
-    if (!observation->is_lower_bound) count_unit_of(findings, finding, observation, now_us);
-    if (observation->confidence > finding->confidence) finding->confidence = observation->confidence;
-    if (observation->severity > finding->severity) finding->severity = observation->severity;
-    if (observation->framework != FRAMEWORK_UNKNOWN) finding->framework = observation->framework;
-    if (observation->varying_slot >= 0) finding->varying_slot = observation->varying_slot;
-    if (finding->last_seen_us == 0) finding->last_seen_us = now_us;
+    /* What was seen of a unit that goes on may not be true of the whole. */
+    if (!observation->is_lower_bound) {
+        if (finding->totals.units == 0 || observation->confidence > finding->confidence) finding->confidence = observation->confidence;
+        if (finding->totals.units == 0 || observation->severity > finding->severity) finding->severity = observation->severity;
+        if (observation->framework != FRAMEWORK_UNKNOWN) finding->framework = observation->framework;
+        if (observation->varying_slot >= 0) finding->varying_slot = observation->varying_slot;
+        note_parent(finding, observation);
+        count_unit_of(findings, finding, observation, now_us);
+    } else if (finding->totals.units == 0) {
+        finding->last_seen_us = now_us;
+    }
     return notice_of(findings, finding, observation->is_lower_bound, now_us);
 }
 

@@ -142,6 +142,11 @@ bool kept_rows_find(const struct kept_rows *rows, unsigned column, uint64_t hash
     return false;
 }
 
+uint64_t kept_rows_value(const struct kept_rows *rows, unsigned column, uint32_t row)
+{
+    return rows->values[column * rows->capacity + (row & (rows->capacity - 1))];
+}
+
 uint32_t kept_rows_distinct(const struct kept_rows *rows, unsigned column, uint32_t from, uint32_t to)
 {
     uint64_t seen[2 * KEPT_ROWS] = {0};

@@ -49,6 +49,7 @@ struct kept_rows *kept_sets_find(struct kept_sets *sets, uint64_t serial); /* NU
 bool kept_rows_add(struct kept_rows *rows, const uint64_t *hashes, struct block_pool *pool);
 /* The first row from number `from` on with this value. */
 bool kept_rows_find(const struct kept_rows *rows, unsigned column, uint64_t hash, uint32_t from, uint32_t *row_out);
+uint64_t kept_rows_value(const struct kept_rows *rows, unsigned column, uint32_t row); /* of a row that is kept */
 /* Different values of a column in rows `from` up to, not including, `to`. */
 uint32_t kept_rows_distinct(const struct kept_rows *rows, unsigned column, uint32_t from, uint32_t to);
 void kept_sets_clear(struct kept_sets *sets, struct block_pool *pool);

@@ -27,7 +27,6 @@ static void note_hit(struct row_feed *feed, struct kept_rows *rows, uint64_t val
     feed->value = value;
 }
 
-/* Behind the last row that was kept of a longer result nothing can be said. */
 static bool is_past_end(const struct row_feed *feed, const struct kept_rows *rows)
 {
     return rows->is_cut && feed->hits > 0 && feed->row + 1 >= rows->next;
@@ -45,7 +44,10 @@ static void follow(struct row_feed *feed, struct kept_rows *rows, uint64_t value
         note_hit(feed, rows, value, row, true, is_new);
         return;
     }
-    if (is_past_end(feed, rows)) return;
+    if (is_past_end(feed, rows)) {
+        feed->untold++;
+        return;
+    }
     feed->tests++;
     if (kept_rows_find(rows, feed->column, value, 0, &row)) note_hit(feed, rows, value, row, false, is_new);
 }
@@ -142,6 +144,33 @@ bool row_proof_expects(const struct row_proof *proof, struct kept_sets *sets, co
     return false;
 }
 
+/* The first row behind `row` with another value. */
+static bool next_value(const struct kept_rows *rows, unsigned column, uint32_t row, uint64_t *value_out)
+{
+    uint64_t value = kept_rows_value(rows, column, row);
+    for (row++; row < rows->next; row++) {
+        *value_out = kept_rows_value(rows, column, row);
+        if (*value_out != value) return true;
+    }
+    return false;
+}
+
+bool row_proof_begins(struct kept_sets *sets, const uint64_t *first, const uint64_t *slots, uint8_t slot_count)
+{
+    for (unsigned i = 0; i < KEPT_SETS; i++) {
+        const struct kept_rows *rows = &sets->sets[i];
+        if (rows->shape == 0 || rows->next - rows->start < 2) continue;
+        for (unsigned slot = 0; slot < slot_count; slot++) {
+            for (unsigned column = 0; column < rows->column_count; column++) {
+                uint64_t value = kept_rows_value(rows, column, rows->start);
+                if (first != NULL && (value != first[slot] || !next_value(rows, column, rows->start, &value))) continue;
+                if (value != 0 && value == slots[slot]) return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* ---- the verdict ---- */
 
 static bool is_shown(const struct row_feed *feed, const struct kept_rows *rows)
@@ -182,7 +211,7 @@ bool row_proof_best(const struct row_proof *proof, struct kept_sets *sets, uint3
     for (unsigned i = 0; i < proof->count; i++) {
         const struct row_feed *feed = &proof->feeds[i];
         const struct kept_rows *rows = kept_sets_find(sets, feed->serial);
-        if (rows == NULL || 2 * feed->hits < executions || !is_shown(feed, rows)) continue;
+        if (rows == NULL || 2 * feed->hits + feed->untold < executions || !is_shown(feed, rows)) continue;
         struct verdict_feed described;
         describe(feed, rows, rows_max, &described);
         /* A shape's own results come last: they are nearly always in reach. */

@@ -20,6 +20,7 @@ struct row_feed {
     uint8_t slot, column;
     bool is_self;
     uint32_t tests, hits, in_order;
+    uint32_t untold; /* executions behind the last row that was kept of a longer result: nothing can be said of them */
     uint32_t latest; /* SELF: hits in the latest result; last: in its last row */
     uint32_t last;
     uint32_t used;
@@ -43,8 +44,10 @@ struct row_proof_test {
 };
 
 void row_proof_test(struct row_proof *proof, struct kept_sets *sets, const struct row_proof_test *test);
-/* Whether `value` is what a walk that was seen so far would ask for next, in any slot. */
+/* Whether a walk that was seen so far would ask for this next. */
 bool row_proof_expects(const struct row_proof *proof, struct kept_sets *sets, const uint64_t *slots, uint8_t slot_count);
+/* The same when no walk was seen yet: `first` are the slots of the first execution, which asked for the first row of a result; NULL: this is the first one. */
+bool row_proof_begins(struct kept_sets *sets, const uint64_t *first, const uint64_t *slots, uint8_t slot_count);
 /*
  * The column that feeds the statement best, if one does: cover and inorder at least 0.8, three values at least. `rows_max` of one execution tells to-one from
  * to-many. False: there is none, `feed_out` is LINK_NONE.

@@ -369,10 +369,11 @@ uint32_t unit_repeats(const struct unit *unit, const struct unit_group *group)
 {
     uint32_t repeats = unit->groups[0]->counts.n;
     if (unit->groups[0] == group) {
-        repeats = group->counts.n;
         for (uint32_t i = 1; i < unit->group_count; i++) {
-            if (unit->groups[i]->counts.n < repeats) repeats = unit->groups[i]->counts.n;
+            uint32_t n = unit->groups[i]->counts.n;
+            if (n > 0 && n < repeats) repeats = n;
         }
     }
+    if (repeats < unit->reported_transactions) repeats = unit->reported_transactions;
     return repeats > 0 ? repeats : 1;
 }

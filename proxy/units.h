@@ -64,6 +64,7 @@ struct unit {
     char address[UNIT_TEXT_MAX]; /* of its first client */
     uint8_t framework;           /* enum framework */
     bool has_sure_start, has_sure_end;
+    bool has_latest_result;      /* rows of the last statement were kept */
     bool is_in_transaction;      /* its owner is: silence does not end it */
     int64_t started_us, last_us; /* last: sent, or answered */
     uint32_t statements;
@@ -77,7 +78,6 @@ struct unit {
         uint32_t writes;
     } tables[UNIT_TABLES_MAX];
     uint32_t table_count;
-    uint64_t latest_result; /* serial of the rows that came last, 0: none */
     struct kept_sets *kept;
     uint32_t group_count;
     uint8_t index[2 * UNIT_GROUPS_MAX]; /* of groups, + 1; 0 is free */
