@@ -1,0 +1,219 @@
+/*
+ * Literals to slots, and what a canonical text says about its shape. Not for: fingerprints, values of parameters.
+ */
+#include "proxy/statement_slots.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- slots ---- */
+
+/* Whether the word before `position`, blanks apart, is OFFSET. */
+static bool is_behind_offset(const char *text, size_t position)
+{
+    static const char word[] = "offset";
+    size_t size = sizeof word - 1;
+    while (position > 0 && (isspace((unsigned char)text[position - 1]) || text[position - 1] == '(')) position--;
+    return position >= size && strncasecmp(text + position - size, word, size) == 0;
+}
+
+static enum slot_role role_of(const struct sql_literal *literal, const char *text)
+{
+    if (literal->slot == 0) return SLOT_LIST;
+    if (literal->is_paging) return is_behind_offset(text, literal->start) ? SLOT_OFFSET : SLOT_LIMIT;
+    switch ((enum sql_comparison)literal->comparison) {
+    case SQL_COMPARISON_EQUAL: return SLOT_EQUAL;
+    case SQL_COMPARISON_LESS:
+    case SQL_COMPARISON_GREATER: return SLOT_RANGE;
+    case SQL_COMPARISON_ANY: return SLOT_LIST;
+    case SQL_COMPARISON_OTHER:
+    case SQL_COMPARISON_ASSIGN: break;
+    }
+    return SLOT_VALUE;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+void statement_slots_read(struct statement_slots *slots, const struct sql_fingerprint *fingerprint, const char *text,
+                          const struct sql_value_key *key)
+{
+    uint32_t count = fingerprint->literal_count < SQL_LITERALS_MAX ? fingerprint->literal_count : SQL_LITERALS_MAX;
+    slots->fingerprint = fingerprint->hash;
+    slots->list_length = larger(fingerprint->list_length, fingerprint->row_count);
+    slots->slot_count = (uint16_t)(fingerprint->slot_count < SQL_LITERALS_MAX ? fingerprint->slot_count : SQL_LITERALS_MAX);
+    slots->source_count = (uint16_t)count;
+    slots->has_list = false;
+    slots->is_incomplete = fingerprint->is_truncated;
+    slots->rest = fingerprint->literal_rest;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sql_literal *literal = &fingerprint->literals[i];
+        struct statement_source *source = &slots->sources[i];
+        bool is_parameter = literal->kind == SQL_LITERAL_PARAMETER;
+        *source = (struct statement_source){.slot = literal->slot,
+                                            .parameter = is_parameter ? literal->number : 0,
+                                            .role = (uint8_t)role_of(literal, text),
+                                            .hash = is_parameter ? 0 : sql_value_hash_literal(key, text, literal)};
+        if (literal->slot == 0) slots->has_list = true;
+        if (literal->slot > slots->slot_count || (is_parameter && literal->number == 0)) slots->is_incomplete = true;
+    }
+}
+
+void statement_slots_execute(const struct statement_slots *slots, const struct statement_parameter *parameters, size_t parameter_count,
+                             const struct sql_value_key *key, struct execution *execution_out, struct execution_slot *out_slots)
+{
+    uint64_t list_hash = 0;
+    uint32_t in_list = 0;
+    uint16_t count = slots->slot_count;
+    bool is_incomplete = slots->is_incomplete;
+    execution_out->list_length = slots->list_length;
+    memset(out_slots, 0, count * sizeof *out_slots);
+    for (uint16_t i = 0; i < slots->source_count; i++) {
+        const struct statement_source *source = &slots->sources[i];
+        uint64_t hash = source->hash;
+        if (source->parameter > parameter_count) {
+            is_incomplete = true;
+        } else if (source->parameter > 0) {
+            hash = parameters[source->parameter - 1].hash;
+            if (source->role == SLOT_LIST && source->slot > 0)
+                execution_out->list_length = larger(execution_out->list_length, parameters[source->parameter - 1].list_length);
+        }
+        if (source->slot == 0)
+            list_hash = in_list++ == 0 ? hash : sql_value_hash_combine(key, list_hash, hash);
+        else if (source->slot <= count)
+            out_slots[source->slot - 1] = (struct execution_slot){.hash = hash, .role = (enum slot_role)source->role};
+    }
+    if (slots->has_list) out_slots[count++] = (struct execution_slot){.hash = list_hash, .role = SLOT_LIST};
+    if (slots->rest) out_slots[count++] = (struct execution_slot){.hash = slots->rest, .role = SLOT_VALUE};
+    execution_out->shape = slots->fingerprint;
+    execution_out->slots = out_slots;
+    execution_out->slot_count = count;
+    execution_out->has_unknown_parameters = is_incomplete;
+    execution_out->tags = NULL;
+}
+
+/* ---- what a shape is ---- */
+
+/* A word, name or single byte of a canonical text. */
+struct piece {
+    const char *text;
+    size_t size;
+};
+
+static bool is_name_byte(char byte)
+{
+    return isalnum((unsigned char)byte) || byte == '_' || byte == '$' || byte == '.' || (unsigned char)byte >= 0x80;
+}
+
+/* The next piece at *rest; size 0 at the end. */
+static struct piece next_piece(const char **rest, const char *end)
+{
+    while (*rest < end && **rest == ' ') ++*rest;
+    struct piece piece = {*rest, 0};
+    bool is_quoted = false;
+    while (*rest < end && (is_quoted || is_name_byte(**rest) || **rest == '"')) {
+        if (**rest == '"') is_quoted = !is_quoted;
+        ++*rest;
+    }
+    if (*rest == piece.text && *rest < end) ++*rest;
+    piece.size = (size_t)(*rest - piece.text);
+    return piece;
+}
+
+static bool is_word(struct piece piece, const char *word)
+{
+    return piece.size == strlen(word) && memcmp(piece.text, word, piece.size) == 0;
+}
+
+static bool is_name(struct piece piece)
+{
+    return piece.size > 0 && (is_name_byte(piece.text[0]) || piece.text[0] == '"') && piece.text[0] != '$';
+}
+
+/* Of the last part of the name: a table is the same with its schema and without. */
+static uint64_t hash_name(struct piece name)
+{
+    const char *start = name.text;
+    bool is_quoted = false;
+    for (const char *at = name.text; at < name.text + name.size; at++) {
+        if (*at == '"') is_quoted = !is_quoted;
+        if (*at == '.' && !is_quoted) start = at + 1;
+    }
+    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a: names of tables are few, and no secret */
+    for (const char *at = start; at < name.text + name.size; at++) hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
+    return hash ? hash : 1;
+}
+
+static void add_table(struct shape_description *description, struct piece name, bool *has_too_many)
+{
+    uint64_t hash = hash_name(name);
+    for (uint8_t i = 0; i < description->table_count; i++)
+        if (description->tables[i] == hash) return;
+    if (description->table_count == EXECUTION_TABLES_MAX)
+        *has_too_many = true;
+    else
+        description->tables[description->table_count++] = hash;
+}
+
+/*
+ * The tables behind FROM, JOIN, INTO, UPDATE and USING, and behind commas between them; of a write the first one alone. More than there is room for is as if none were
+ * known.
+ */
+static void find_tables(struct shape_description *description)
+{
+    const char *rest = description->text, *end = rest + description->text_size;
+    bool wants_name = false, is_in_from = false, has_too_many = false;
+    struct piece before = {0};
+    for (struct piece piece; (piece = next_piece(&rest, end)).size > 0; before = piece) {
+        if (wants_name && is_word(piece, "only")) continue;
+        if (wants_name && is_name(piece)) {
+            add_table(description, piece, &has_too_many);
+            if (description->class != SHAPE_READ) break;
+        }
+        bool is_update = is_word(piece, "update") && !is_word(before, "for") && !is_word(before, "do") && !is_word(before, "key");
+        bool is_from = is_word(piece, "from") && !is_word(before, "distinct");
+        bool is_join = is_word(piece, "join") || is_word(piece, "into") || is_word(piece, "using");
+        if (is_from) is_in_from = true;
+        if (is_word(piece, "where") || is_word(piece, "on") || is_word(piece, "set") || is_word(piece, ")") || is_word(piece, "order") ||
+            is_word(piece, "group") || is_word(piece, "limit"))
+            is_in_from = false;
+        wants_name = is_update || is_from || is_join || (is_in_from && is_word(piece, ","));
+    }
+    if (has_too_many) description->table_count = 0;
+}
+
+static enum shape_class class_of(const struct sql_fingerprint *fingerprint, struct piece first)
+{
+    if (fingerprint->is_ignored) return SHAPE_OTHER;
+    switch (fingerprint->class) {
+    case SQL_CLASS_READ: return fingerprint->has_inner_write ? SHAPE_WRITE : SHAPE_READ;
+    case SQL_CLASS_WRITE: return fingerprint->verb == SQL_VERB_INSERT ? SHAPE_INSERT : SHAPE_WRITE;
+    case SQL_CLASS_TX: return is_word(first, "begin") || is_word(first, "start") ? SHAPE_BEGIN : SHAPE_OTHER;
+    case SQL_CLASS_SESSION:
+    case SQL_CLASS_CURSOR:
+    case SQL_CLASS_COPY:
+    case SQL_CLASS_DDL:
+    case SQL_CLASS_OTHER: break;
+    }
+    return SHAPE_OTHER;
+}
+
+void statement_slots_describe(const struct sql_fingerprint *fingerprint, const char *canonical, size_t canonical_size,
+                              struct shape_description *description_out)
+{
+    const char *rest = canonical;
+    struct piece first = next_piece(&rest, canonical + canonical_size);
+    *description_out = (struct shape_description){.text = canonical, .text_size = canonical_size, .class = class_of(fingerprint, first)};
+    description_out->is_checkout_mark = fingerprint->is_from_less || is_word(first, "rollback") || is_word(first, "discard") ||
+                                        (is_word(first, "reset") && fingerprint->class == SQL_CLASS_SESSION);
+    bool has_tables = description_out->class == SHAPE_READ || (description_out->class != SHAPE_OTHER && !fingerprint->has_inner_write);
+    if (has_tables) find_tables(description_out);
+}
+
+void statement_slots_describe_empty(struct shape_description *description_out)
+{
+    *description_out = (struct shape_description){.text = "", .class = SHAPE_OTHER, .is_checkout_mark = true};
+}

@@ -1,0 +1,39 @@
+#ifndef PROXY_TAP_H
+#define PROXY_TAP_H
+
+#include "protocol/sql_lex.h"
+#include "proxy/detector.h"
+
+/*
+ * What passes between one client and its servers, read for the search for duplicate queries: messages in, events of detector.h out. It looks on and changes nothing; what it
+ * cannot follow it leaves out, until the client is at rest again. Knows the protocol, no sockets; times are arguments. Belongs to one thread.
+ */
+struct taps; /* what all taps share */
+struct tap;
+
+/* As detector_new. */
+struct taps *taps_new(const struct detector_settings *settings, const struct detector_host *host, int64_t wall_offset_us);
+void taps_free(struct taps **taps); /* no tap is left; NULL accepted */
+struct detector *taps_detector(const struct taps *taps);
+
+struct tap *tap_new(struct taps *taps, const char *database, const char *user, const char *address, int64_t now_us);
+void tap_free(struct tap **tap, int64_t now_us); /* the client is gone. NULL accepted */
+void tap_application_name(struct tap *tap, const char *name, int64_t now_us);
+
+/* How SQL of the client is to be read. */
+struct tap_text {
+    bool is_scannable; /* else it is not read */
+    enum sql_strings strings;
+};
+/*
+ * The client sent a message, as it came from it: `body` holds `available` of its `size` bytes. `text` is looked at for Query and Parse alone. Of messages that the server
+ * ignores because it skips to the next Sync it may be told or not.
+ */
+void tap_sent(struct tap *tap, uint8_t type, const uint8_t *body, size_t available, size_t size, const struct tap_text *text,
+              int64_t now_us);
+/* A reply that is the client's; `size` 0: only its type is known. */
+void tap_received(struct tap *tap, uint8_t type, const uint8_t *body, size_t size, int64_t now_us);
+/* Nothing is owed to the client. */
+void tap_rest(struct tap *tap);
+
+#endif

@@ -1,0 +1,317 @@
+#include "proxy/tap.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/backend.h"
+#include "protocol/frontend.h"
+
+/* A client's messages and its server's replies, on a fake clock; what is asserted are the findings. */
+
+static struct taps *taps;
+static struct tap *tap;
+static int64_t now_us;
+static uint8_t buffer[65536];
+static struct bytes_writer writer;
+static const struct tap_text text = {.is_scannable = true, .strings = SQL_STRINGS_STANDARD};
+static struct finding_view *views;
+static size_t view_count;
+
+static void start(void)
+{
+    struct detector_settings settings;
+    detector_settings_init(&settings);
+    settings.analysis = ANALYSIS_FULL;
+    settings.sample_every = 1;
+    now_us = 1000000;
+    taps = taps_new(&settings, &(struct detector_host){0}, 0);
+    tap = tap_new(taps, "shop", "web", "127.0.0.1:4711", now_us);
+    tap_application_name(tap, "gunicorn", now_us);
+}
+
+static void end(void)
+{
+    tap_free(&tap, now_us);
+    taps_free(&taps);
+    cr_expect_null(taps);
+    free(views);
+}
+
+TestSuite(tap, .init = start, .fini = end, .timeout = 60);
+
+static void begin(void)
+{
+    bytes_writer_init(&writer, buffer, sizeof buffer);
+}
+
+/* What the writer holds is sent, message by message. */
+static void send_all(void)
+{
+    for (size_t at = 0; at < writer.size;) {
+        size_t size = ((size_t)buffer[at + 1] << 24 | (size_t)buffer[at + 2] << 16 | (size_t)buffer[at + 3] << 8 | buffer[at + 4]) - 4;
+        tap_sent(tap, buffer[at], buffer + at + 5, size, size, &text, now_us);
+        at += 5 + size;
+    }
+    now_us += 100;
+}
+
+static void receive_all(void)
+{
+    for (size_t at = 0; at < writer.size;) {
+        size_t size = ((size_t)buffer[at + 1] << 24 | (size_t)buffer[at + 2] << 16 | (size_t)buffer[at + 3] << 8 | buffer[at + 4]) - 4;
+        tap_received(tap, buffer[at], buffer + at + 5, size, now_us);
+        at += 5 + size;
+    }
+    now_us += 300;
+}
+
+static void describe_id_and_name(void)
+{
+    static const char *const names[] = {"id", "owner_id"};
+    static const uint32_t types[] = {23, 23};
+    backend_write_row_description(&writer, names, types, 2);
+}
+
+static void row(int id, int owner)
+{
+    char id_text[16], owner_text[16];
+    snprintf(id_text, sizeof id_text, "%d", id);
+    snprintf(owner_text, sizeof owner_text, "%d", owner);
+    backend_write_data_row(&writer, (const char *const[]){id_text, owner_text}, 2);
+}
+
+static void query(const char *sql)
+{
+    begin();
+    frontend_write_query(&writer, sql);
+    send_all();
+}
+
+static void answer(int rows, int first)
+{
+    char tag[32];
+    begin();
+    describe_id_and_name();
+    for (int i = 0; i < rows; i++) row(first + i, 1000 + (first + i) * 7 % 501);
+    snprintf(tag, sizeof tag, "SELECT %d", rows);
+    backend_write_command_complete(&writer, tag);
+    backend_write_ready_for_query(&writer, 'I');
+    receive_all();
+}
+
+static void look(void)
+{
+    now_us += 5000000;
+    detector_tick(taps_detector(taps), now_us);
+    free(views);
+    views = NULL;
+    view_count = findings_rank(detector_findings(taps_detector(taps)), 0, now_us, &views);
+}
+
+static const struct finding_view *find(enum verdict verdict)
+{
+    for (size_t i = 0; i < view_count; i++)
+        if (views[i].finding->verdict == verdict) return &views[i];
+    return NULL;
+}
+
+static void list_query(void)
+{
+    query("SELECT id, owner_id FROM business ORDER BY id");
+    answer(20, 1);
+}
+
+static int owner_of(int id)
+{
+    return 1000 + id * 7 % 501;
+}
+
+static void expect_proven(const char *shape)
+{
+    look();
+    const struct finding_view *view = find(VERDICT_N_PLUS_ONE);
+    cr_assert_not_null(view, "%zu findings", view_count);
+    cr_expect_eq(view->finding->confidence, CONFIDENCE_PROVEN);
+    cr_expect_str_eq(view->finding->shape, shape);
+    cr_expect_eq(view->n_p50, 20, "%u", view->n_p50);
+    cr_expect_str_eq(view->finding->parent.label, "owner_id");
+    cr_expect_eq(view->finding->parent.rows, 20);
+    cr_expect_str_eq(view->finding->route, "gunicorn");
+}
+
+Test(tap, literals_of_simple_queries_are_compared_with_rows)
+{
+    list_query();
+    for (int id = 1; id <= 20; id++) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "SELECT * FROM person WHERE id = %d LIMIT 21", owner_of(id));
+        query(sql);
+        answer(1, 500 + id);
+    }
+    expect_proven("select * from person where id = $1 limit $2");
+}
+
+static void stage_execute(const char *statement, int value)
+{
+    char value_text[16];
+    snprintf(value_text, sizeof value_text, "%d", value);
+    frontend_write_bind(&writer, "", statement, (const char *const[]){value_text}, 1);
+    frontend_write_execute(&writer, "", 0);
+    frontend_write_sync(&writer);
+}
+
+static void answer_execute(bool is_parsed)
+{
+    begin();
+    if (is_parsed) backend_write_bare(&writer, BACKEND_PARSE_COMPLETE);
+    backend_write_bare(&writer, BACKEND_BIND_COMPLETE);
+    row(5, 6);
+    backend_write_command_complete(&writer, "SELECT 1");
+    backend_write_ready_for_query(&writer, 'I');
+    receive_all();
+}
+
+Test(tap, parameters_of_a_named_statement)
+{
+    list_query();
+    for (int id = 1; id <= 20; id++) {
+        begin();
+        if (id == 1) frontend_write_parse(&writer, "s", "select * from person where id = $1", NULL, 0);
+        stage_execute("s", owner_of(id));
+        send_all();
+        answer_execute(id == 1);
+    }
+    expect_proven("select * from person where id = $1");
+}
+
+Test(tap, comments_that_differ_each_time_and_a_route)
+{
+    list_query();
+    for (int id = 1; id <= 20; id++) {
+        char sql[160];
+        begin();
+        snprintf(sql, sizeof sql, "select * from person where id = $1 /*route='/people',traceparent='00-%032x-%016x-01'*/", 77, id);
+        frontend_write_parse(&writer, "", sql, NULL, 0);
+        stage_execute("", 4);
+        send_all();
+        answer_execute(true);
+    }
+    look();
+    const struct finding_view *view = find(VERDICT_EXACT_DUPLICATE);
+    cr_assert_not_null(view, "%zu findings", view_count);
+    cr_expect_str_eq(view->finding->route, "/people");
+    cr_expect_eq(view->finding->unit_kind, UNIT_TAG);
+    cr_expect_str_eq(view->finding->sample_unit, "0000000000000000000000000000004d");
+}
+
+Test(tap, statements_that_a_server_skips_behind_an_error_do_not_count)
+{
+    for (int round = 0; round < 12; round++) {
+        begin();
+        frontend_write_parse(&writer, "", "select bad", NULL, 0);
+        for (int i = 0; i < 3; i++) {
+            frontend_write_bind(&writer, "", "", NULL, 0);
+            frontend_write_execute(&writer, "", 0);
+        }
+        frontend_write_sync(&writer);
+        send_all();
+        begin();
+        backend_write_error(&writer, &(struct backend_error){.severity = "ERROR", .sqlstate = "42703", .message = "no"});
+        backend_write_ready_for_query(&writer, 'I');
+        receive_all();
+    }
+    look();
+    for (size_t i = 0; i < view_count; i++) cr_expect_lt(views[i].n_max, 30, "%s", views[i].finding->shape);
+    /* And the next answer is taken for what it is. */
+    list_query();
+    for (int id = 1; id <= 20; id++) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "SELECT * FROM person WHERE id = %d LIMIT 21", owner_of(id));
+        query(sql);
+        answer(1, 500 + id);
+    }
+    look();
+    const struct finding_view *view = find(VERDICT_N_PLUS_ONE);
+    cr_assert_not_null(view);
+    cr_expect_eq(view->finding->confidence, CONFIDENCE_PROVEN);
+}
+
+Test(tap, a_described_portal_names_its_columns)
+{
+    static const char *const names[] = {"id", "owner_id"};
+    static const uint32_t types[] = {23, 23};
+    begin();
+    frontend_write_parse(&writer, "", "select id, owner_id from business", NULL, 0);
+    frontend_write_bind(&writer, "", "", NULL, 0);
+    frontend_write_describe(&writer, 'P', "");
+    frontend_write_execute(&writer, "", 0);
+    frontend_write_sync(&writer);
+    send_all();
+    begin();
+    backend_write_bare(&writer, BACKEND_PARSE_COMPLETE);
+    backend_write_bare(&writer, BACKEND_BIND_COMPLETE);
+    backend_write_row_description(&writer, names, types, 2);
+    for (int id = 1; id <= 20; id++) row(id, owner_of(id));
+    backend_write_command_complete(&writer, "SELECT 20");
+    backend_write_ready_for_query(&writer, 'I');
+    receive_all();
+    for (int id = 1; id <= 20; id++) {
+        begin();
+        if (id == 1) frontend_write_parse(&writer, "s", "select * from person where id = $1", NULL, 0);
+        stage_execute("s", owner_of(id));
+        send_all();
+        answer_execute(id == 1);
+    }
+    expect_proven("select * from person where id = $1");
+}
+
+Test(tap, execute_of_a_statement_made_by_prepare)
+{
+    list_query();
+    query("PREPARE who (int) AS SELECT * FROM person WHERE id = $1");
+    begin();
+    backend_write_command_complete(&writer, "PREPARE");
+    backend_write_ready_for_query(&writer, 'I');
+    receive_all();
+    for (int id = 1; id <= 20; id++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "EXECUTE who(%d)", owner_of(id));
+        query(sql);
+        answer(1, 700 + id);
+    }
+    expect_proven("select * from person where id = $1");
+}
+
+Test(tap, what_cannot_be_read_is_left_out_and_followed)
+{
+    static const struct tap_text opaque = {.is_scannable = false};
+    static const char sql[] = "select 1";
+    for (int i = 0; i < 40; i++) {
+        tap_sent(tap, FRONTEND_QUERY, (const uint8_t *)sql, sizeof sql, sizeof sql, &opaque, now_us);
+        answer(1, 1);
+    }
+    list_query();
+    look();
+    cr_expect_eq(view_count, 0);
+}
+
+Test(tap, any_messages_in_any_order_do_no_harm)
+{
+    static const uint8_t sent[] = "QPBEDCSFHdcfX", received[] = "TDCIsnt123ZENAGVH";
+    uint32_t state = 12345;
+    for (int i = 0; i < 200000; i++) {
+        uint8_t body[64];
+        state = state * 1664525 + 1013904223;
+        size_t size = state >> 26;
+        for (size_t j = 0; j < size; j++) body[j] = (uint8_t)((state = state * 1664525 + 1013904223) >> 24) % 4 ? 's' : 0;
+        if (state & 1)
+            tap_sent(tap, sent[(state >> 8) % (sizeof sent - 1)], body, size, size + (state >> 30), &text, now_us);
+        else
+            tap_received(tap, received[(state >> 8) % (sizeof received - 1)], body, size, now_us);
+        if ((state >> 4) % 1000 == 0) tap_rest(tap);
+        now_us += 10;
+    }
+    tap_rest(tap);
+    for (size_t i = 0; i < sizeof received; i++) tap_received(tap, received[i], NULL, 0, now_us);
+}
