@@ -61,22 +61,23 @@ struct detector_client {
 
 /* ---- life ---- */
 
-void detector_settings_init(struct detector_settings *settings)
+void detector_settings_from(const struct settings *from, struct detector_settings *settings_out)
 {
-    *settings = (struct detector_settings){
-        .analysis = ANALYSIS_FULL,
-        .thresholds = {.n_plus_one_min = 5,
-                       .n_plus_one_min_proven = 3,
-                       .duplicates_min = 3,
-                       .loop_min = 10,
-                       .critical_n = 10,
-                       .critical_lost_us = 50000},
-        .unit_gap_us = 100000,
-        .tag_silence_us = 2000000,
-        .sample_every = 100,
-        .window_us = 600000000,
-        .cooldown_us = 10000000,
-        .memory_max = (size_t)64 * 1024 * 1024,
+    *settings_out = (struct detector_settings){
+        .analysis = from->analysis,
+        .thresholds = {.n_plus_one_min = (uint32_t)from->n_plus_one_min,
+                       .n_plus_one_min_proven = (uint32_t)from->n_plus_one_min_proven,
+                       .duplicates_min = (uint32_t)from->duplicates_min,
+                       .loop_min = (uint32_t)from->loop_min,
+                       .critical_n = (uint32_t)from->critical_n,
+                       .critical_lost_us = from->critical_lost_us},
+        .unit_gap_us = from->unit_gap_us,
+        .unit_silence_us = from->unit_silence_us,
+        .statements_per_unit = (uint32_t)from->statements_per_unit_max,
+        .sample_every = (uint32_t)from->row_sampling,
+        .window_us = from->report_window_us,
+        .cooldown_us = from->finding_log_interval_us,
+        .memory_max = (size_t)from->analysis_memory * 1024 * 1024,
     };
 }
 
@@ -252,7 +253,7 @@ static struct unit *tagged_unit(struct detector *detector, const struct detector
     struct unit **bucket = &detector->tagged[tags->unit % TAG_BUCKETS];
     struct unit *unit = *bucket;
     while (unit != NULL && unit->tag != tags->unit) unit = unit->next_tagged;
-    if (unit != NULL && (now_us - unit->started_us >= UNIT_AGE_MAX_US || now_us - unit->last_us >= detector->settings.tag_silence_us ||
+    if (unit != NULL && (now_us - unit->started_us >= UNIT_AGE_MAX_US || now_us - unit->last_us >= detector->settings.unit_silence_us ||
                          unit->statements >= UNIT_STATEMENTS_MAX)) {
         close_unit(detector, unit, now_us);
         unit = NULL;
@@ -596,7 +597,7 @@ void detector_ready(struct detector_client *client, char status, int64_t now_us)
 static int64_t due_us(const struct detector *detector, const struct unit *unit)
 {
     int64_t age_us = unit->started_us + UNIT_AGE_MAX_US;
-    int64_t silence_us = unit->last_us + detector->settings.tag_silence_us;
+    int64_t silence_us = unit->last_us + detector->settings.unit_silence_us;
     return unit->is_in_transaction || age_us < silence_us ? age_us : silence_us;
 }
 
@@ -604,7 +605,7 @@ void detector_tick(struct detector *detector, int64_t now_us)
 {
     for (struct unit *unit = detector->units.oldest, *next; unit; unit = next) {
         next = unit->after;
-        if (now_us - unit->last_us < detector->settings.tag_silence_us && now_us - unit->started_us < UNIT_AGE_MAX_US) {
+        if (now_us - unit->last_us < detector->settings.unit_silence_us && now_us - unit->started_us < UNIT_AGE_MAX_US) {
             if (!unit->is_in_transaction) return;
             continue;
         }

@@ -3,6 +3,7 @@
 
 #include "proxy/execution.h"
 #include "proxy/findings.h"
+#include "proxy/settings.h"
 #include "proxy/shapes.h"
 #include "proxy/verdicts.h"
 
@@ -18,21 +19,18 @@
  *     detector_done        that execution is completed (CommandComplete, EmptyQueryResponse, PortalSuspended) or failed
  *     detector_ready       ReadyForQuery; executions of its round that the server skipped after an error are forgotten here
  */
-enum analysis { ANALYSIS_OFF, ANALYSIS_FINGERPRINT, ANALYSIS_FULL };
-
 struct detector_settings {
-    enum analysis analysis; /* FULL looks at rows, too */
+    enum analysis analysis;
     struct verdict_thresholds thresholds;
     int64_t unit_gap_us;          /* a pause of a client that ends its unit */
-    int64_t tag_silence_us;       /* silence that ends a tagged unit */
+    int64_t unit_silence_us;      /* silence after which any unit is taken for ended */
     uint32_t statements_per_unit; /* 0: no limit; a unit with more is told to the host */
     uint32_t sample_every;        /* 1 in so many results is looked at without a reason; 0: none */
     int64_t window_us;            /* of the trend */
     int64_t cooldown_us;          /* between two log lines of one finding */
     size_t memory_max;            /* bytes for units, their parameters and rows; beyond it less is counted, and counted that it is */
 };
-/* The defaults of settings.def. */
-void detector_settings_init(struct detector_settings *settings);
+void detector_settings_from(const struct settings *from, struct detector_settings *settings_out);
 
 struct detector_host {
     void *context;

@@ -28,6 +28,13 @@ const struct setting_choice settings_session_state_policy_choices[] = {
     {NULL, 0},
 };
 
+const struct setting_choice settings_analysis_choices[] = {
+    {"off", ANALYSIS_OFF},
+    {"fingerprint", ANALYSIS_FINGERPRINT},
+    {"full", ANALYSIS_FULL},
+    {NULL, 0},
+};
+
 #define MEMBER(member) .offset = offsetof(struct settings, member)
 #define SETTING_TEXT(name_, standard_, reload, text_) \
     {.name = #name_, .kind = SETTING_IS_TEXT, MEMBER(name_), .standard = standard_, .can_reload = reload, .text = text_},
@@ -55,7 +62,7 @@ static const struct setting table[] = {
 
 enum { TABLE_COUNT = sizeof table / sizeof *table };
 _Static_assert(sizeof(enum pool_mode) == sizeof(int) && sizeof(enum auth_type) == sizeof(int) &&
-                   sizeof(enum session_state_policy) == sizeof(int),
+                   sizeof(enum session_state_policy) == sizeof(int) && sizeof(enum analysis) == sizeof(int),
                "choices are stored as int");
 
 const struct setting *settings_list(size_t *count_out)

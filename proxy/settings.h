@@ -10,6 +10,8 @@
 /* The settings of [pgturnstile], one member for each line of settings.def. Times are microseconds whatever unit the file has. */
 enum pool_mode { POOL_MODE_UNSET = -1, POOL_MODE_SESSION, POOL_MODE_TRANSACTION, POOL_MODE_STATEMENT };
 enum session_state_policy { SESSION_STATE_PIN, SESSION_STATE_REFUSE };
+/* The search for duplicate queries. FULL looks at rows, too. */
+enum analysis { ANALYSIS_OFF, ANALYSIS_FINGERPRINT, ANALYSIS_FULL };
 enum auth_type { AUTH_TRUST, AUTH_PASSWORD, AUTH_MD5, AUTH_SCRAM };
 
 struct settings {
@@ -64,6 +66,7 @@ bool settings_is_equal(const struct settings *a, const struct settings *b, const
 extern const struct setting_choice settings_pool_mode_choices[];
 extern const struct setting_choice settings_auth_type_choices[];
 extern const struct setting_choice settings_session_state_policy_choices[];
+extern const struct setting_choice settings_analysis_choices[];
 /* NULL: `word` is none of them. */
 const struct setting_choice *settings_find_choice(const struct setting_choice *choices, const char *word);
 

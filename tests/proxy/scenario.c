@@ -635,7 +635,9 @@ size_t scenarios_play(const char *path, void (*done)(void *context, const struct
         size_t end = line + 1;
         while (end < line_count && strncmp(lines[end], "== ", 3) != 0) end++;
         player = (struct player){.now_us = 1000000};
-        detector_settings_init(&player.settings);
+        struct settings settings;
+        settings_init(&settings);
+        detector_settings_from(&settings, &player.settings);
         player.settings.sample_every = 1;
         player.detector = detector_new(&player.settings, &(struct detector_host){0}, 0);
         snprintf(player.result.name, sizeof player.result.name, "%s", lines[line] + 3);
