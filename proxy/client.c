@@ -119,15 +119,22 @@ bool client_reap(struct client **client_pointer)
     return true;
 }
 
+void client_format_address(const struct client *client, char text_out[CLIENT_ADDRESS_SIZE])
+{
+    char address[INET6_ADDRSTRLEN];
+    snprintf(text_out, CLIENT_ADDRESS_SIZE, "unix");
+    if (client->family != AF_UNIX && inet_ntop(client->family, client->address, address, sizeof address))
+        snprintf(text_out, CLIENT_ADDRESS_SIZE, client->family == AF_INET6 ? "[%s]:%u" : "%s:%u", address, client->port);
+}
+
 void client_log_begin(const struct client *client, struct log_line *line, int level, const char *event)
 {
     log_begin(line, (enum log_level)level, event);
     log_number(line, "client", (int64_t)client->id);
     log_text(line, "user", client->user);
     log_text(line, "database", client->database);
-    char text[INET6_ADDRSTRLEN + 8] = "unix", address[INET6_ADDRSTRLEN];
-    if (client->family != AF_UNIX && inet_ntop(client->family, client->address, address, sizeof address))
-        snprintf(text, sizeof text, client->family == AF_INET6 ? "[%s]:%u" : "%s:%u", address, client->port);
+    char text[CLIENT_ADDRESS_SIZE];
+    client_format_address(client, text);
     log_text(line, "from", text);
 }
 

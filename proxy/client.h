@@ -88,6 +88,8 @@ struct client {
     struct statement_names statements; /* its prepared statements */
     struct statement *unnamed;         /* NULL: none */
     bool is_polite;                    /* it has said Terminate */
+    struct tap *tap;                   /* observe.c's; NULL: nothing of it was looked at yet */
+    struct session_state *observed;    /* the settings that the tap knows the application_name of */
 };
 
 /* A new connection; owns fd. NULL when it was closed at once (shutting down). */
@@ -122,6 +124,10 @@ void client_close(struct client *client, const char *reason);
 /* For the worker: `deadline` belongs to a client whose login, or closing, took too long. */
 void client_login_timed_out(struct deadline *deadline);
 void client_closing_timed_out(struct deadline *deadline);
+
+/* "127.0.0.1:4711", "[::1]:4711", "unix" */
+enum { CLIENT_ADDRESS_SIZE = 64 };
+void client_format_address(const struct client *client, char text_out[CLIENT_ADDRESS_SIZE]);
 
 /* "client=7 user=.. database=.. from=127.0.0.1:4711" */
 struct log_line;

@@ -35,6 +35,9 @@ struct commons {
     struct cancel_keys *cancel_keys;
     struct session_states *states;
     struct statements *statements;
+    struct taps *taps;         /* observe.c's */
+    bool is_observing;         /* the analysis of statements is on */
+    bool has_open_units;       /* observe_tick has something to do, now or later */
     struct offload *logins;    /* server logins */
     struct offload *cancels;   /* cancel requests to PostgreSQL */
     struct offload *passwords; /* key derivation */

@@ -10,6 +10,7 @@
 #include "proxy/cancel.h"
 #include "proxy/inquiry.h"
 #include "proxy/log.h"
+#include "proxy/observe.h"
 #include "proxy/pins.h"
 
 enum { CANCEL_AGAIN_US = 200000 };
@@ -114,6 +115,7 @@ void lease_end(struct client *client)
     server->has_large_unnamed = false;
     bool needs_reset = is_reset_due(client);
     client->awaits_deallocate = false;
+    observe_rest(client);
     unlink_both(client);
     if (client->state == CLIENT_LEASING) client_move(client, CLIENT_READY);
     /* What was kept back for a slow client has been copied already; the server need not wait for it. */

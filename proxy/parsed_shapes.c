@@ -86,12 +86,18 @@ static void add(struct parsed_shapes *shapes, uint64_t key, struct parsed_shape 
 struct parsed_shape *parsed_shape_new(const struct sql_fingerprint_scan *scan, const struct sql_fingerprint *fingerprint,
                                       const struct sql_value_key *key)
 {
+    struct statement_source sources[SQL_LITERALS_MAX];
+    struct statement_slots slots;
     char canonical[SHAPE_TEXT_MAX];
-    size_t size = sql_fingerprint_display(scan, fingerprint, canonical, sizeof canonical);
-    struct parsed_shape *shape = memory_zalloc(sizeof *shape + size + 1);
-    statement_slots_read(&shape->slots, fingerprint, scan->text, key);
-    char *kept = (char *)(shape + 1);
+    statement_slots_read(&slots, sources, fingerprint, scan->text, key);
+    size_t size = sql_fingerprint_display(scan, fingerprint, canonical, sizeof canonical),
+           sources_size = slots.source_count * sizeof *sources;
+    struct parsed_shape *shape = memory_zalloc(sizeof *shape + sources_size + size + 1);
+    memcpy(shape->sources, sources, sources_size);
+    char *kept = (char *)shape->sources + sources_size;
     memcpy(kept, canonical, size);
+    shape->slots = slots;
+    shape->slots.sources = shape->sources;
     statement_slots_describe(fingerprint, kept, size, &shape->description);
     shape->form = fingerprint->form;
     shape->references = 1;

@@ -8,13 +8,14 @@
  * where somebody holds it. Belongs to one thread.
  */
 struct parsed_shape {
-    struct shape_description description; /* its text is the canonical one, and lies here */
+    struct shape_description description; /* its text is the canonical one */
     enum sql_form form;
     struct result_columns *columns; /* NULL: never described */
     uint32_t *types;                /* of its parameters, as far as they are known */
     uint16_t type_count;
     unsigned references;
     struct statement_slots slots;
+    struct statement_source sources[]; /* of the slots; the canonical text lies behind them */
 };
 
 struct parsed_shapes;

@@ -15,6 +15,7 @@
 #include "proxy/classify.h"
 #include "proxy/client_auth.h"
 #include "proxy/inquiry.h"
+#include "proxy/observe.h"
 #include "proxy/prepare.h"
 #include "proxy/rewrite.h"
 
@@ -136,6 +137,7 @@ static enum walk walk(struct outgoing *outgoing, const uint8_t *data, size_t siz
         size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size, available = smaller(total, size - position);
         if (available < needed_at_once(&frame)) break;
         rewrite_message(outgoing, message, available, &frame);
+        observe_sent(client, frame.type, message + FRAME_HEADER_SIZE, available - FRAME_HEADER_SIZE, frame.body_size);
         client->message_left = (uint32_t)(total - available);
         position += available;
     }
@@ -214,7 +216,11 @@ enum rest { REST_MORE, REST_GOES_ON, REST_WANTS_LEASE };
 /* What needs no server: a Sync with nothing before it, and a Parse of what is known to be good. Drivers prepare first and ask later. */
 static bool is_answered_at_rest(struct client *client, const uint8_t *message, const struct frame *frame)
 {
-    if (frame->type == FRONTEND_PARSE) return rewrite_answer_parse(client, message, frame);
+    if (frame->type == FRONTEND_PARSE) {
+        if (!rewrite_answer_parse(client, message, frame)) return false;
+        observe_sent(client, frame->type, message + FRAME_HEADER_SIZE, frame->body_size, frame->body_size);
+        return true;
+    }
     if (frame->type != FRONTEND_SYNC) return false;
     answer_ready(client);
     return true;
@@ -353,6 +359,7 @@ void relay_client_leaving(struct client *client, enum client_state was)
     lease_abandon(client, client->is_polite);
     admission_forget(client);
     rewrite_forget_client(client);
+    observe_leave(client);
     pool_leave(client);
     session_state_unref(&client->settings);
     session_state_unref(&client->startup);

@@ -13,6 +13,7 @@
 #include "protocol/frame.h"
 #include "proxy/inquiry.h"
 #include "proxy/log.h"
+#include "proxy/observe.h"
 #include "proxy/prepare.h"
 #include "proxy/rewrite.h"
 
@@ -243,6 +244,7 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     server->message_is_swallowed = is_swallowed || !pieces->client; /* its rest is not for whoever leases the server meanwhile */
     if (is_swallowed && frame.type == BACKEND_READY_FOR_QUERY) lease_settings_taken(server);
     if (is_swallowed) return taken;
+    if (pieces->client) observe_received(pieces->client, frame.type, body, is_whole ? frame.body_size : 0);
     if (!(is_whole && frame.type == BACKEND_ERROR && add_other_error(server, pieces, body, frame.body_size)))
         add_piece(pieces, data, taken);
     return taken;

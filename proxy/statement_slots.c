@@ -38,20 +38,21 @@ static uint32_t larger(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
-void statement_slots_read(struct statement_slots *slots, const struct sql_fingerprint *fingerprint, const char *text,
-                          const struct sql_value_key *key)
+void statement_slots_read(struct statement_slots *slots, struct statement_source buffer[SQL_LITERALS_MAX],
+                          const struct sql_fingerprint *fingerprint, const char *text, const struct sql_value_key *key)
 {
     uint32_t count = fingerprint->literal_count < SQL_LITERALS_MAX ? fingerprint->literal_count : SQL_LITERALS_MAX;
     slots->fingerprint = fingerprint->hash;
     slots->list_length = larger(fingerprint->list_length, fingerprint->row_count);
     slots->slot_count = (uint16_t)(fingerprint->slot_count < SQL_LITERALS_MAX ? fingerprint->slot_count : SQL_LITERALS_MAX);
     slots->source_count = (uint16_t)count;
+    slots->sources = buffer;
     slots->has_list = false;
     slots->is_incomplete = fingerprint->is_truncated;
     slots->rest = fingerprint->literal_rest;
     for (uint32_t i = 0; i < count; i++) {
         const struct sql_literal *literal = &fingerprint->literals[i];
-        struct statement_source *source = &slots->sources[i];
+        struct statement_source *source = &buffer[i];
         bool is_parameter = literal->kind == SQL_LITERAL_PARAMETER;
         *source = (struct statement_source){.slot = literal->slot,
                                             .parameter = is_parameter ? literal->number : 0,

@@ -28,7 +28,7 @@ struct statement_slots {
     bool has_list;
     bool is_incomplete; /* the text was cut or has too many literals: nothing is said about equality */
     uint64_t rest;      /* of further literals; 0: none */
-    struct statement_source sources[SQL_LITERALS_MAX];
+    const struct statement_source *sources;
 };
 
 /* The value of a parameter. */
@@ -37,8 +37,9 @@ struct statement_parameter {
     uint32_t list_length; /* of an array; 0: none */
 };
 
-void statement_slots_read(struct statement_slots *slots, const struct sql_fingerprint *fingerprint, const char *text,
-                          const struct sql_value_key *key);
+/* The sources are written to `buffer`, which stays the caller's. */
+void statement_slots_read(struct statement_slots *slots, struct statement_source buffer[SQL_LITERALS_MAX],
+                          const struct sql_fingerprint *fingerprint, const char *text, const struct sql_value_key *key);
 /* Fill in everything but the tags; `out_slots` has room for STATEMENT_SLOTS_MAX. */
 void statement_slots_execute(const struct statement_slots *slots, const struct statement_parameter *parameters, size_t parameter_count,
                              const struct sql_value_key *key, struct execution *execution_out, struct execution_slot *out_slots);

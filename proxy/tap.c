@@ -26,6 +26,7 @@ struct taps {
     /* Scratch; holds nothing between two messages. */
     struct sql_fingerprint fingerprint;
     struct statement_slots slots;
+    struct statement_source sources[SQL_LITERALS_MAX];
     struct sql_tags tags;
     struct bind_values values;
     struct result_columns columns;
@@ -168,7 +169,7 @@ static bool execute_by_name(struct tap *tap, const struct statement_slots *argum
 static void run_statement(struct tap *tap, const struct sql_fingerprint_scan *scan, const struct statement_tags *tags, int64_t now_us)
 {
     struct taps *taps = tap->taps;
-    statement_slots_read(&taps->slots, &taps->fingerprint, scan->text, &taps->key);
+    statement_slots_read(&taps->slots, taps->sources, &taps->fingerprint, scan->text, &taps->key);
     if (taps->fingerprint.form == SQL_FORM_PREPARE) {
         char name[SQL_IDENTIFIER_SIZE_MAX + 1];
         sql_identifier_text(&taps->fingerprint.name, name);

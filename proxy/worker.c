@@ -15,10 +15,13 @@
 #include "proxy/inquiry.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
+#include "proxy/observe.h"
 #include "proxy/prepare.h"
 #include "proxy/relay.h"
 
 enum { CANCEL_THREADS = 8, PASSWORD_THREADS = 1, SERVERS_GOODBYE_US = 3000000 };
+
+static const double OBSERVING_SECONDS = 0.1;
 
 struct worker {
     struct commons commons;
@@ -27,7 +30,7 @@ struct worker {
     struct listeners *listeners;
     ev_prepare before_waiting;
     ev_check after_waiting;
-    ev_timer deadlines_timer, housekeeping_timer, shutdown_timer;
+    ev_timer deadlines_timer, housekeeping_timer, shutdown_timer, observing_timer;
     ev_signal signals[4];
     int64_t timer_due_us; /* what deadlines_timer is set for */
     int64_t stats_due_us;
@@ -103,6 +106,15 @@ static void set_timer(struct worker *worker)
     ev_timer_start(commons->loop, &worker->deadlines_timer);
 }
 
+/* Runs while units of work are open, so that what ends by silence is told soon. */
+static void on_observing(struct ev_loop *loop, ev_timer *timer, int events)
+{
+    (void)events;
+    struct worker *worker = timer->data;
+    observe_tick(&worker->commons);
+    if (!worker->commons.has_open_units) ev_timer_stop(loop, timer);
+}
+
 static void shut_down_clients(struct worker *worker, bool at_once)
 {
     for (struct client *client = worker->commons.clients, *next; client; client = next) {
@@ -175,6 +187,7 @@ static void on_before_waiting(struct ev_loop *loop, ev_prepare *watcher, int eve
     if (!commons->is_closing_servers) pools_run_orders(&worker->pools);
     if (commons->closed_clients || commons->closed_servers) reap(commons);
     end_when_empty(worker);
+    if (commons->has_open_units && !ev_is_active(&worker->observing_timer)) ev_timer_again(commons->loop, &worker->observing_timer);
     set_timer(worker);
 }
 
@@ -279,6 +292,7 @@ static void reload(struct worker *worker)
     log_set_level(config->settings.verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     pools_reload(&worker->pools);
     classify_configure(commons);
+    observe_configure(commons);
     for (struct client *client = commons->clients; client; client = client->next)
         if (client->pool) classify_client(client);
 }
@@ -321,6 +335,7 @@ static void make_commons(struct worker *worker, struct config *config)
     commons->scratch = memory_alloc(COMMONS_SCRATCH_SIZE);
     commons->turnstile = turnstile_new((uint32_t)config->settings.budget, (uint32_t)config->settings.max_server_logins);
     classify_configure(commons);
+    observe_configure(commons);
     commons->cancel_keys = cancel_keys_new();
     commons->states = session_states_new();
     commons->statements = statements_new();
@@ -336,6 +351,7 @@ static void free_commons(struct commons *commons)
     offload_free(&commons->logins);
     offload_free(&commons->cancels);
     offload_free(&commons->passwords);
+    observe_free(commons);
     session_states_free(&commons->states);
     statements_free(&commons->statements);
     cancel_keys_free(&commons->cancel_keys);
@@ -351,6 +367,8 @@ static void make_timers(struct worker *worker)
     ev_timer_init(&worker->deadlines_timer, on_deadlines, 0., 0.);
     ev_timer_init(&worker->shutdown_timer, on_shutdown_timeout, 0., 0.);
     ev_timer_init(&worker->housekeeping_timer, on_housekeeping, 1., 1.);
+    ev_timer_init(&worker->observing_timer, on_observing, 0., OBSERVING_SECONDS);
+    worker->observing_timer.data = worker;
     ev_prepare_init(&worker->before_waiting, on_before_waiting);
     ev_check_init(&worker->after_waiting, on_after_waiting);
     ev_set_priority(&worker->after_waiting, EV_MAXPRI); /* the time is right before anybody asks for it */

@@ -21,7 +21,9 @@ static size_t view_count;
 static void start(void)
 {
     struct detector_settings settings;
-    detector_settings_init(&settings);
+    struct settings standard;
+    settings_init(&standard);
+    detector_settings_from(&standard, &settings);
     settings.analysis = ANALYSIS_FULL;
     settings.sample_every = 1;
     now_us = 1000000;

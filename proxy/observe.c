@@ -1,0 +1,147 @@
+/*
+ * Between the relay and the taps, and the words of the log for what is found. A client's tap is made at its first message.
+ */
+#include "proxy/observe.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "protocol/frontend.h"
+#include "proxy/client_text.h"
+#include "proxy/clock.h"
+#include "proxy/log.h"
+#include "proxy/tap.h"
+
+enum { SHAPE_LOGGED_MAX = 400 };
+
+/* ---- the log ---- */
+
+static void log_count(struct log_line *line, const char *key, uint64_t count, bool is_lower_bound)
+{
+    char text[32];
+    snprintf(text, sizeof text, "%s%llu", is_lower_bound ? ">=" : "", (unsigned long long)count);
+    log_text(line, key, text);
+}
+
+static void log_shape(struct log_line *line, const char *key, const char *shape)
+{
+    char text[SHAPE_LOGGED_MAX];
+    if (!shape) return;
+    int size = snprintf(text, sizeof text, "%s", shape);
+    if ((size_t)size >= sizeof text) memcpy(text + sizeof text - 4, "...", 4);
+    log_text(line, key, text);
+}
+
+static void log_finding(void *context, const struct finding_notice *notice, const struct observation *observation)
+{
+    (void)context;
+    if (!notice->is_wanted) return;
+    const struct finding *finding = notice->finding;
+    struct log_line line;
+    log_begin(&line, observation->severity == SEVERITY_INFO ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "duplicate_queries");
+    log_text(&line, "id", finding->id);
+    log_text(&line, "verdict", verdict_word(observation->verdict));
+    log_text(&line, "confidence", confidence_word(observation->confidence));
+    log_text(&line, "severity", severity_word(observation->severity));
+    log_text(&line, "database", observation->database);
+    log_text(&line, "user", observation->user);
+    log_text(&line, "route", observation->route);
+    log_text(&line, "unit", unit_kind_word(observation->unit_kind));
+    log_count(&line, "n", observation->counts.n, observation->is_lower_bound);
+    log_number(&line, "distinct", observation->counts.distinct);
+    log_number(&line, "dup", observation->counts.duplicates);
+    log_number(&line, "round_trips", observation->counts.round_trips);
+    log_number(&line, "lost_ms", observation->lost_us / 1000);
+    if (*observation->unit_text) log_text(&line, "request", observation->unit_text);
+    if (notice->suppressed > 0) log_number(&line, "suppressed", (int64_t)notice->suppressed);
+    log_shape(&line, "shape", observation->shape);
+    log_shape(&line, "parent", observation->parent_shape);
+    log_end(&line);
+}
+
+static void log_over_budget(void *context, const char *database, const char *user, const char *route, uint32_t statements)
+{
+    (void)context;
+    struct log_line line;
+    log_begin(&line, LOG_LEVEL_WARNING, "unit_over_budget");
+    log_text(&line, "database", database);
+    log_text(&line, "user", user);
+    log_text(&line, "route", route);
+    log_number(&line, "statements", statements);
+    log_text(&line, "hint", "statements_per_unit_max is the limit");
+    log_end(&line);
+}
+
+/* ---- on and off ---- */
+
+void observe_configure(struct commons *commons)
+{
+    struct detector_settings settings;
+    detector_settings_from(&commons->config->settings, &settings);
+    if (commons->taps)
+        detector_configure(taps_detector(commons->taps), &settings);
+    else
+        commons->taps = taps_new(&settings, &(struct detector_host){.found = log_finding, .over_budget = log_over_budget},
+                                 clock_wall_us() - commons->now_us);
+    commons->is_observing = detector_is_on(taps_detector(commons->taps));
+}
+
+void observe_free(struct commons *commons)
+{
+    taps_free(&commons->taps);
+}
+
+void observe_tick(struct commons *commons)
+{
+    struct detector *detector = taps_detector(commons->taps);
+    detector_tick(detector, commons->now_us);
+    commons->has_open_units = detector_next_due_us(detector) != INT64_MAX;
+}
+
+/* ---- messages ---- */
+
+static void make_tap(struct client *client)
+{
+    struct commons *commons = client->host->commons;
+    char address[CLIENT_ADDRESS_SIZE];
+    client_format_address(client, address);
+    client->tap = tap_new(commons->taps, client->database, client->user, address, commons->now_us);
+}
+
+static void follow_application_name(struct client *client)
+{
+    if (client->observed == client->settings) return;
+    const char *name = session_state_get(client->settings, "application_name");
+    tap_application_name(client->tap, name ? name : "", client->host->commons->now_us);
+    session_state_unref(&client->observed);
+    client->observed = session_state_ref(client->settings);
+}
+
+void observe_sent(struct client *client, uint8_t type, const uint8_t *body, size_t available, size_t size)
+{
+    struct commons *commons = client->host->commons;
+    if (!commons->is_observing) return;
+    if (!client->tap) make_tap(client);
+    follow_application_name(client);
+    commons->has_open_units = true;
+    struct tap_text text = {.is_scannable = true};
+    if (type == FRONTEND_QUERY || type == FRONTEND_PARSE)
+        text = (struct tap_text){.is_scannable = client_text_is_scannable(client), .strings = client_text_strings(client)};
+    tap_sent(client->tap, type, body, available, size, &text, commons->now_us);
+}
+
+void observe_received(struct client *client, uint8_t type, const uint8_t *body, size_t size)
+{
+    if (client->tap && client->host->commons->is_observing) tap_received(client->tap, type, body, size, client->host->commons->now_us);
+}
+
+void observe_rest(struct client *client)
+{
+    if (client->tap) tap_rest(client->tap);
+}
+
+void observe_leave(struct client *client)
+{
+    tap_free(&client->tap, client->host->commons->now_us);
+    session_state_unref(&client->observed);
+}

@@ -1,0 +1,24 @@
+#ifndef PROXY_OBSERVE_H
+#define PROXY_OBSERVE_H
+
+#include "proxy/client.h"
+
+/*
+ * Clients and their taps (tap.h): what the relay passes on is shown to the search for duplicate queries, when that is on. It changes nothing on the way.
+ */
+
+/* Once, and again after each reload. `is_observing` in commons says whether anything is looked at. */
+void observe_configure(struct commons *commons);
+void observe_free(struct commons *commons);
+/* Ends the units of work whose time is up. To be called every now and then while commons->has_open_units. */
+void observe_tick(struct commons *commons);
+
+/* A message of the client's is on its way to its server, or is answered in its stead: `available` of the `size` bytes of its body are here. Cheap when nothing is observed. */
+void observe_sent(struct client *client, uint8_t type, const uint8_t *body, size_t available, size_t size);
+/* A reply that is the client's; `size` 0: its body is not whole. */
+void observe_received(struct client *client, uint8_t type, const uint8_t *body, size_t size);
+/* Its lease has ended. */
+void observe_rest(struct client *client);
+void observe_leave(struct client *client);
+
+#endif
