@@ -1,5 +1,5 @@
 /*
- * The list of what is wrong with a configuration. It knows neither the files nor the settings, and writes nothing anywhere.
+ * The list of what is wrong with a configuration. It knows neither the files nor the settings, and opens nothing.
  */
 #include "proxy/config_problems.h"
 
@@ -54,6 +54,18 @@ bool config_problems_forbid_use(const struct config_problems *problems)
         if (!problems->items[i].is_warning) return true;
     }
     return false;
+}
+
+void config_problems_print(const struct config_problems *problems, FILE *out)
+{
+    for (size_t i = 0; i < problems->count; i++) {
+        const struct config_problem *problem = &problems->items[i];
+        const char *kind = problem->is_warning ? "warning: " : "";
+        if (problem->line)
+            fprintf(out, "%s:%u: %s%s\n", problem->file, problem->line, kind, problem->text);
+        else
+            fprintf(out, "%s: %s%s\n", problem->file, kind, problem->text);
+    }
 }
 
 void config_problems_fini(struct config_problems *problems)

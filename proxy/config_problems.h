@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* What is wrong with a file: every problem at once, in the order of the lines. A zeroed struct is an empty list. */
 struct config_problem {
@@ -24,6 +25,8 @@ void config_problems_add(struct config_problems *problems, enum config_severity 
 void config_problems_sort(struct config_problems *problems, const char *first_file);
 /* Whether one of them is not a warning. */
 bool config_problems_forbid_use(const struct config_problems *problems);
+/* One line each: "file:line: text", with "warning: " before the text of one. */
+void config_problems_print(const struct config_problems *problems, FILE *out);
 void config_problems_fini(struct config_problems *problems);
 
 #endif

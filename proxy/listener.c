@@ -4,6 +4,7 @@
 #include "proxy/listener.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -33,6 +34,8 @@ struct listeners {
     struct socket_entry sockets[SOCKETS_MAX];
     size_t count;
     char unix_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    int inherited[SOCKETS_MAX]; /* while they are being opened; -1: taken */
+    size_t inherited_count;
 };
 
 static void start_all(struct listeners *listeners)
@@ -97,8 +100,95 @@ static int add_socket(struct listeners *listeners, int fd, bool is_unix, int bac
     return 0;
 }
 
+/* ---- sockets that listen already ---- */
+
+/* As add_socket, and the descriptor is closed when that fails. */
+static int add_inherited(struct listeners *listeners, int fd, bool is_unix, int backlog)
+{
+    if (add_socket(listeners, fd, is_unix, backlog) == 0) return 0;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+static bool is_listening_stream(int fd)
+{
+    int type = 0, is_listening = 0;
+    socklen_t size = sizeof type, size2 = sizeof is_listening;
+    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size2) == 0 && is_listening;
+}
+
+static bool is_same_address(const struct sockaddr *a, const struct sockaddr *b)
+{
+    if (a->sa_family != b->sa_family) return false;
+    if (a->sa_family == AF_UNIX) return strcmp(((const struct sockaddr_un *)a)->sun_path, ((const struct sockaddr_un *)b)->sun_path) == 0;
+    if (a->sa_family == AF_INET) {
+        const struct sockaddr_in *x = (const struct sockaddr_in *)a, *y = (const struct sockaddr_in *)b;
+        return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
+    }
+    const struct sockaddr_in6 *x = (const struct sockaddr_in6 *)a, *y = (const struct sockaddr_in6 *)b;
+    return a->sa_family == AF_INET6 && x->sin6_port == y->sin6_port && x->sin6_scope_id == y->sin6_scope_id &&
+           memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr) == 0;
+}
+
+/* The inherited socket that is bound to `address`, which is the caller's from now on; -1: none. */
+static int take_inherited(struct listeners *listeners, const struct sockaddr *address)
+{
+    for (size_t i = 0; i < listeners->inherited_count; i++) {
+        struct sockaddr_storage bound = {0};
+        socklen_t size = sizeof bound;
+        int fd = listeners->inherited[i];
+        if (fd < 0 || getsockname(fd, (struct sockaddr *)&bound, &size) || !is_same_address((struct sockaddr *)&bound, address)) continue;
+        listeners->inherited[i] = -1;
+        return fd;
+    }
+    return -1;
+}
+
+static void keep_inherited(struct listeners *listeners, const int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool is_usable = listeners->inherited_count < SOCKETS_MAX && is_listening_stream(fds[i]) &&
+                         fcntl(fds[i], F_SETFL, O_NONBLOCK) == 0 && fcntl(fds[i], F_SETFD, FD_CLOEXEC) == 0;
+        if (is_usable)
+            listeners->inherited[listeners->inherited_count++] = fds[i];
+        else
+            close(fds[i]);
+    }
+}
+
+static void close_inherited(struct listeners *listeners)
+{
+    for (size_t i = 0; i < listeners->inherited_count; i++)
+        if (listeners->inherited[i] >= 0) close(listeners->inherited[i]);
+    listeners->inherited_count = 0;
+}
+
+static int use_activated(struct listeners *listeners, int backlog, struct error *error)
+{
+    for (size_t i = 0; i < listeners->inherited_count; i++) {
+        struct sockaddr_storage bound = {0};
+        socklen_t size = sizeof bound;
+        bool is_known = getsockname(listeners->inherited[i], (struct sockaddr *)&bound, &size) == 0;
+        if (!is_known || add_socket(listeners, listeners->inherited[i], bound.ss_family == AF_UNIX, backlog)) {
+            error_set(error, "", "cannot listen on a socket of the service manager: %s", strerror(errno));
+            return -1;
+        }
+        listeners->inherited[i] = -1;
+    }
+    if (listeners->count > 0) return 0;
+    error_set(error, "", "the service manager gave no stream socket that listens");
+    return -1;
+}
+
+/* ---- new ones ---- */
+
 static int open_address(struct listeners *listeners, const struct addrinfo *address, int backlog)
 {
+    int inherited = take_inherited(listeners, address->ai_addr);
+    if (inherited >= 0) return add_inherited(listeners, inherited, false, backlog);
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
     if (fd < 0) return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -146,6 +236,13 @@ static int open_unix(struct listeners *listeners, const struct listener_options 
         error_set(error, "", "unix_socket_dir \"%s\" is too long for a socket address (%zu bytes)", options->unix_directory, sizeof path);
         return -1;
     }
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    memcpy(address.sun_path, path, sizeof path);
+    int inherited = take_inherited(listeners, (const struct sockaddr *)&address);
+    if (inherited >= 0 && add_inherited(listeners, inherited, true, options->backlog) == 0) {
+        memcpy(listeners->unix_path, path, sizeof listeners->unix_path);
+        return 0;
+    }
     int fd = unix_socket_bind(path, options->unix_mode, "unix_socket_dir", error);
     if (fd < 0) return -1;
     if (add_socket(listeners, fd, true, options->backlog)) {
@@ -158,6 +255,17 @@ static int open_unix(struct listeners *listeners, const struct listener_options 
     return 0;
 }
 
+static int open_addresses(struct listeners *listeners, const struct listener_options *options, struct error *error)
+{
+    char *names = memory_strdup(options->addresses), *rest = names;
+    int failed = 0;
+    for (char *name; !failed && (name = strsep(&rest, ", \t"));)
+        if (*name) failed = open_tcp(listeners, name, options, error);
+    free(names);
+    if (!failed && *options->unix_directory) failed = open_unix(listeners, options, error);
+    return failed;
+}
+
 struct listeners *listeners_open(struct ev_loop *loop, const struct listener_options *options, listener_accepted *accepted, void *context,
                                  struct error *error)
 {
@@ -167,18 +275,28 @@ struct listeners *listeners_open(struct ev_loop *loop, const struct listener_opt
     listeners->context = context;
     ev_timer_init(&listeners->pause, on_pause_over, PAUSE_SECONDS, 0.);
     listeners->pause.data = listeners;
-    char *names = memory_strdup(options->addresses), *rest = names;
-    int failed = 0;
-    for (char *name; !failed && (name = strsep(&rest, ", \t"));)
-        if (*name) failed = open_tcp(listeners, name, options, error);
-    free(names);
-    if (!failed && *options->unix_directory) failed = open_unix(listeners, options, error);
+    keep_inherited(listeners, options->inherited, options->inherited_count);
+    int failed = options->is_activated ? use_activated(listeners, options->backlog, error) : open_addresses(listeners, options, error);
+    close_inherited(listeners);
     if (failed) {
         listeners_close(&listeners);
         return NULL;
     }
     start_all(listeners);
     return listeners;
+}
+
+size_t listeners_descriptors(const struct listeners *listeners, int *fds, size_t size)
+{
+    size_t count = 0;
+    for (; count < listeners->count && count < size; count++) fds[count] = listeners->sockets[count].watcher.fd;
+    return count;
+}
+
+void listeners_leave(struct listeners **listeners)
+{
+    if (*listeners) *(*listeners)->unix_path = '\0';
+    listeners_close(listeners);
 }
 
 void listeners_close(struct listeners **listeners_pointer)

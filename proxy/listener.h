@@ -17,6 +17,13 @@ struct listener_options {
     int backlog;
     const char *unix_directory; /* "" is none */
     unsigned unix_mode;
+    /*
+     * Sockets that listen already. One that is bound to an address above takes the place of a new one; the others are closed. All of them are
+     * listeners_open's, also when it fails. `is_activated`: they are taken as they are, and the addresses above are not looked at.
+     */
+    const int *inherited;
+    size_t inherited_count;
+    bool is_activated;
 };
 
 struct listener_peer {
@@ -30,7 +37,11 @@ struct listeners;
 typedef void listener_accepted(int fd, const struct listener_peer *peer, void *context);
 struct listeners *listeners_open(struct ev_loop *loop, const struct listener_options *options, listener_accepted *accepted, void *context,
                                  struct error *error);
-/* Stop accepting; the Unix socket's file is removed. */
+/* Stop accepting; the Unix socket's file is removed, unless the socket is a service manager's. */
 void listeners_close(struct listeners **listeners);
+/* The same without removing the file: another process goes on with the socket. */
+void listeners_leave(struct listeners **listeners);
+/* Up to `size` descriptors, for another process; they stay ours. */
+size_t listeners_descriptors(const struct listeners *listeners, int *fds_out, size_t size);
 
 #endif

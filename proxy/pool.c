@@ -530,6 +530,14 @@ void pools_close_servers(struct pools *pools, const char *reason)
     }
 }
 
+uint32_t pools_demand(const struct pools *pools)
+{
+    uint32_t demand = 0;
+    const struct pool *pool, *next;
+    HASH_ITER(hh, pools->by_key, pool, next) demand += pool->slots.leased + pool->slots.opening + pool->slots.waiting;
+    return demand;
+}
+
 bool pools_are_empty(const struct pools *pools)
 {
     return turnstile_slots(pools->commons->turnstile) == 0;

@@ -74,6 +74,8 @@ void pools_housekeeping(struct pools *pools);
 void pools_reload(struct pools *pools);
 /* End every idle server; the others as they come free. */
 void pools_close_servers(struct pools *pools, const char *reason);
+/* How many servers could be in use now: leased, being opened, waited for. O(pools). */
+uint32_t pools_demand(const struct pools *pools);
 bool pools_are_empty(const struct pools *pools); /* no server is left */
 void pools_free_all(struct pools *pools);        /* asserts that they hold nobody */
 

@@ -35,6 +35,28 @@ const struct setting_choice settings_analysis_choices[] = {
     {NULL, 0},
 };
 
+const struct setting_choice settings_log_format_choices[] = {
+    {"text", LOG_FORMAT_TEXT},
+    {"json", LOG_FORMAT_JSON},
+    {NULL, 0},
+};
+
+const struct setting_choice settings_syslog_facility_choices[] = {
+    {"auth", SYSLOG_AUTH},
+    {"authpriv", SYSLOG_AUTHPRIV},
+    {"daemon", SYSLOG_DAEMON},
+    {"user", SYSLOG_USER},
+    {"local0", SYSLOG_LOCAL0},
+    {"local1", SYSLOG_LOCAL1},
+    {"local2", SYSLOG_LOCAL2},
+    {"local3", SYSLOG_LOCAL3},
+    {"local4", SYSLOG_LOCAL4},
+    {"local5", SYSLOG_LOCAL5},
+    {"local6", SYSLOG_LOCAL6},
+    {"local7", SYSLOG_LOCAL7},
+    {NULL, 0},
+};
+
 #define MEMBER(member) .offset = offsetof(struct settings, member)
 #define SETTING_TEXT(name_, standard_, reload, text_) \
     {.name = #name_, .kind = SETTING_IS_TEXT, MEMBER(name_), .standard = standard_, .can_reload = reload, .text = text_},
@@ -62,7 +84,8 @@ static const struct setting table[] = {
 
 enum { TABLE_COUNT = sizeof table / sizeof *table };
 _Static_assert(sizeof(enum pool_mode) == sizeof(int) && sizeof(enum auth_type) == sizeof(int) &&
-                   sizeof(enum session_state_policy) == sizeof(int) && sizeof(enum analysis) == sizeof(int),
+                   sizeof(enum session_state_policy) == sizeof(int) && sizeof(enum analysis) == sizeof(int) &&
+                   sizeof(enum log_format) == sizeof(int) && sizeof(enum syslog_facility) == sizeof(int),
                "choices are stored as int");
 
 const struct setting *settings_list(size_t *count_out)

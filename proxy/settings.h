@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proxy/log_line.h"
 #include "proxy/text_store.h"
 
 /* The settings of [pgturnstile], one member for each line of settings.def. Times are microseconds whatever unit the file has. */
@@ -12,6 +13,21 @@ enum pool_mode { POOL_MODE_UNSET = -1, POOL_MODE_SESSION, POOL_MODE_TRANSACTION,
 enum session_state_policy { SESSION_STATE_PIN, SESSION_STATE_REFUSE };
 /* The search for duplicate queries. FULL looks at rows, too. */
 enum analysis { ANALYSIS_OFF, ANALYSIS_FINGERPRINT, ANALYSIS_FULL };
+/* As <syslog.h> has them. */
+enum syslog_facility {
+    SYSLOG_USER = 1 << 3,
+    SYSLOG_DAEMON = 3 << 3,
+    SYSLOG_AUTH = 4 << 3,
+    SYSLOG_AUTHPRIV = 10 << 3,
+    SYSLOG_LOCAL0 = 16 << 3,
+    SYSLOG_LOCAL1 = 17 << 3,
+    SYSLOG_LOCAL2 = 18 << 3,
+    SYSLOG_LOCAL3 = 19 << 3,
+    SYSLOG_LOCAL4 = 20 << 3,
+    SYSLOG_LOCAL5 = 21 << 3,
+    SYSLOG_LOCAL6 = 22 << 3,
+    SYSLOG_LOCAL7 = 23 << 3
+};
 enum auth_type { AUTH_TRUST, AUTH_PASSWORD, AUTH_MD5, AUTH_SCRAM };
 
 struct settings {
@@ -67,6 +83,8 @@ extern const struct setting_choice settings_pool_mode_choices[];
 extern const struct setting_choice settings_auth_type_choices[];
 extern const struct setting_choice settings_session_state_policy_choices[];
 extern const struct setting_choice settings_analysis_choices[];
+extern const struct setting_choice settings_log_format_choices[];
+extern const struct setting_choice settings_syslog_facility_choices[];
 /* NULL: `word` is none of them. */
 const struct setting_choice *settings_find_choice(const struct setting_choice *choices, const char *word);
 

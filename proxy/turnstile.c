@@ -286,7 +286,7 @@ void turnstile_set_classes(struct turnstile *turnstile, const struct turnstile_c
 
 void turnstile_set_budget(struct turnstile *turnstile, uint32_t budget, uint32_t logins_max)
 {
-    assert(budget > 0 && logins_max > 0);
+    assert(logins_max > 0);
     turnstile->budget = turnstile->classes.budget = budget;
     turnstile->logins_max = logins_max;
     turnstile->has_odd_pool = true;

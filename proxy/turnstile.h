@@ -78,7 +78,7 @@ struct turnstile *turnstile_new(uint32_t budget, uint32_t logins_max); /* both a
 void turnstile_free(struct turnstile **turnstile);                     /* nobody may hold a key, wait or lease any more */
 /*
  * To be called after a change of a pool's or group's limits as well. When fewer servers are allowed than exist, idle ones are EVICTed, and leased
- * ones as soon as they are released.
+ * ones as soon as they are released. A budget of 0 lets nobody through until it is raised.
  */
 void turnstile_set_budget(struct turnstile *turnstile, uint32_t budget, uint32_t logins_max);
 /*

@@ -6,8 +6,10 @@
 
 #include <openssl/rand.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proxy/classify.h"
 #include "proxy/client_auth.h"
@@ -18,8 +20,10 @@
 #include "proxy/observe.h"
 #include "proxy/prepare.h"
 #include "proxy/relay.h"
+#include "proxy/service_manager.h"
+#include "proxy/takeover.h"
 
-enum { CANCEL_THREADS = 8, PASSWORD_THREADS = 1, SERVERS_GOODBYE_US = 3000000 };
+enum { CANCEL_THREADS = 8, PASSWORD_THREADS = 1, SERVERS_GOODBYE_US = 3000000, STATUS_PERIOD_US = 5000000 };
 
 static const double OBSERVING_SECONDS = 0.1;
 
@@ -32,8 +36,13 @@ struct worker {
     ev_check after_waiting;
     ev_timer deadlines_timer, housekeeping_timer, shutdown_timer, observing_timer;
     ev_signal signals[4];
+    struct takeover *takeover;
+    struct takeover_gift gift; /* until worker_run */
+    uint32_t budget_limit;     /* what a restart leaves us of the budget; UINT32_MAX: all */
+    bool is_verbose;
     int64_t timer_due_us; /* what deadlines_timer is set for */
-    int64_t stats_due_us;
+    int64_t stats_due_us, status_due_us;
+    int64_t watchdog_us; /* 0: nobody watches */
     bool is_ending_at_once;
 };
 
@@ -47,6 +56,14 @@ static struct worker *worker_of_host(const struct client_host *host)
 static void on_authenticated(struct client *client)
 {
     admission_begin(&worker_of_host(client->host)->pools, client);
+}
+
+static void on_cancel_requested(struct commons *commons, uint32_t pid, const uint8_t *key, size_t key_size)
+{
+    struct worker *worker = (struct worker *)((uintptr_t)commons - offsetof(struct worker, commons));
+    if (key_size == 4)
+        takeover_pass_cancel(worker->takeover, pid, (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3]);
+    relay_cancel_requested(commons, pid, key, key_size);
 }
 
 static void on_accepted(int fd, const struct listener_peer *peer, void *context)
@@ -123,6 +140,19 @@ static void shut_down_clients(struct worker *worker, bool at_once)
     }
 }
 
+static void end_with_transactions(struct worker *worker);
+
+static void tell_service_manager(struct worker *worker)
+{
+    const struct commons *commons = &worker->commons;
+    if (worker->watchdog_us > 0) service_manager_alive();
+    if (commons->now_us < worker->status_due_us || takeover_is_over(worker->takeover)) return;
+    worker->status_due_us = commons->now_us + STATUS_PERIOD_US;
+    service_manager_notify("STATUS=%u clients, %u servers of a budget of %lld, %u waiting", commons->client_count,
+                           turnstile_slots(commons->turnstile), (long long)commons->config->settings.budget,
+                           turnstile_waiting(commons->turnstile));
+}
+
 static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop, (void)events;
@@ -132,10 +162,13 @@ static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
         next = client->next;
         relay_check_paused(client);
     }
+    if (takeover_is_over(worker->takeover) && !commons->is_shutting_down && !commons->clients) end_with_transactions(worker);
     /* Those who were logging in or waiting when it began, and have come to rest. */
     if (commons->is_shutting_down) shut_down_clients(worker, worker->is_ending_at_once);
     pools_housekeeping(&worker->pools);
     const struct settings *settings = &commons->config->settings;
+    log_follow();
+    tell_service_manager(worker);
     if (commons->now_us < worker->stats_due_us) return;
     worker->stats_due_us = commons->now_us + settings->stats_period_us;
     if (settings->log_stats) stats_log(&commons->stats);
@@ -208,6 +241,12 @@ static void log_shutdown(const char *how)
     log_end(&line);
 }
 
+static void tell_of_shutdown(struct worker *worker)
+{
+    if (!takeover_is_over(worker->takeover)) service_manager_stopping();
+    takeover_stop(worker->takeover);
+}
+
 static void end_at_once(struct worker *worker)
 {
     if (worker->is_ending_at_once) {
@@ -216,6 +255,7 @@ static void end_at_once(struct worker *worker)
     }
     worker->is_ending_at_once = true;
     log_shutdown("at once");
+    tell_of_shutdown(worker);
     worker->commons.is_shutting_down = true;
     listeners_close(&worker->listeners);
     shut_down_clients(worker, true);
@@ -231,6 +271,7 @@ static void end_with_transactions(struct worker *worker)
         return;
     }
     log_shutdown("with the transactions");
+    tell_of_shutdown(worker);
     worker->commons.is_shutting_down = true;
     listeners_close(&worker->listeners);
     shut_down_clients(worker, false);
@@ -246,6 +287,8 @@ static void on_shutdown_timeout(struct ev_loop *loop, ev_timer *timer, int event
     struct worker *worker = timer->data;
     if (worker->commons.is_closing_servers || worker->is_ending_at_once)
         ev_break(loop, EVBREAK_ALL);
+    else if (!worker->commons.is_shutting_down)
+        end_with_transactions(worker); /* restart_timeout */
     else
         end_at_once(worker);
 }
@@ -272,6 +315,78 @@ static void log_fixed(const char *name, void *context)
     log_end(&line);
 }
 
+/* ---- restart ---- */
+
+static void apply_budget(struct worker *worker)
+{
+    const struct settings *settings = &worker->commons.config->settings;
+    uint32_t budget = (uint32_t)settings->budget;
+    if (worker->budget_limit < budget) budget = worker->budget_limit;
+    turnstile_set_budget(worker->commons.turnstile, budget, (uint32_t)settings->max_server_logins);
+}
+
+static void on_budget(void *context, uint32_t budget)
+{
+    struct worker *worker = context;
+    if (worker->budget_limit == budget) return;
+    worker->budget_limit = budget;
+    apply_budget(worker);
+}
+
+static void on_measure(void *context, struct budget_side *side_out)
+{
+    const struct worker *worker = context;
+    const struct commons *commons = &worker->commons;
+    *side_out = (struct budget_side){
+        .clients = commons->client_count, .held = turnstile_slots(commons->turnstile), .demand = pools_demand(&worker->pools)};
+}
+
+static bool on_offer(void *context, struct takeover_sockets *sockets_out)
+{
+    struct worker *worker = context;
+    if (worker->commons.is_shutting_down || !worker->listeners) return false;
+    sockets_out->count = listeners_descriptors(worker->listeners, sockets_out->fds, TAKEOVER_SOCKETS_MAX);
+    return true;
+}
+
+static void on_handed_over(void *context, uint32_t to_pid)
+{
+    struct worker *worker = context;
+    (void)to_pid;
+    listeners_leave(&worker->listeners);
+    int64_t timeout_us = worker->commons.config->settings.restart_timeout_us;
+    if (timeout_us == 0 || worker->commons.is_shutting_down) return;
+    ev_timer_stop(worker->commons.loop, &worker->shutdown_timer);
+    ev_timer_set(&worker->shutdown_timer, (double)timeout_us / 1e6, 0.);
+    ev_timer_start(worker->commons.loop, &worker->shutdown_timer);
+}
+
+static void on_passed_cancel(void *context, uint32_t pid, uint32_t secret)
+{
+    struct worker *worker = context;
+    const uint8_t key[4] = {(uint8_t)(secret >> 24), (uint8_t)(secret >> 16), (uint8_t)(secret >> 8), (uint8_t)secret};
+    relay_cancel_requested(&worker->commons, pid, key, sizeof key);
+}
+
+static void on_stop(void *context)
+{
+    struct worker *worker = context;
+    if (!worker->commons.is_shutting_down) end_with_transactions(worker);
+}
+
+/* restart_socket, or the one beside the pidfile; NULL: none. The caller frees it. */
+static char *restart_path(const struct settings *settings)
+{
+    if (*settings->restart_socket) return memory_strdup(settings->restart_socket);
+    if (!*settings->pidfile) return NULL;
+    size_t size = strlen(settings->pidfile) + sizeof ".restart";
+    char *path = memory_alloc(size);
+    snprintf(path, size, "%s.restart", settings->pidfile);
+    return path;
+}
+
+/* ---- reload ---- */
+
 static void reload(struct worker *worker)
 {
     struct commons *commons = &worker->commons;
@@ -289,12 +404,13 @@ static void reload(struct worker *worker)
         userlist_inherit(config->userlist, commons->config->userlist);
     config_unref(&commons->config);
     commons->config = config;
-    log_set_level(config->settings.verbose > 0 ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
+    log_set_level(config->settings.verbose > 0 || worker->is_verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
     pools_reload(&worker->pools);
     classify_configure(commons);
     observe_configure(commons);
     for (struct client *client = commons->clients; client; client = client->next)
         if (client->pool) classify_client(client);
+    if (!takeover_set_budget(worker->takeover, (uint32_t)config->settings.budget)) apply_budget(worker);
 }
 
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
@@ -303,8 +419,10 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     struct worker *worker = watcher->data;
     switch (watcher->signum) {
     case SIGHUP:
+        service_manager_reloading();
         log_reopen();
         reload(worker);
+        service_manager_ready();
         break;
     case SIGTERM: end_with_transactions(worker); break;
     case SIGINT: end_at_once(worker); break;
@@ -381,16 +499,58 @@ static void make_timers(struct worker *worker)
     ev_check_start(loop, &worker->after_waiting);
 }
 
-struct worker *worker_new(struct config *config, struct error *error)
+/* The sockets to listen on: the service manager's, the older process's, or new ones. 0, or -1 with `error`. */
+static int begin_listening(struct worker *worker, const struct worker_options *how, const char *restart_socket, struct error *error)
+{
+    const struct settings *settings = &worker->commons.config->settings;
+    const int *inherited = how->sockets;
+    size_t inherited_count = how->socket_count;
+    bool is_activated = how->socket_count > 0;
+    if (how->takes_over && !restart_socket) {
+        error_set(error, "",
+                  "-R needs the setting restart_socket or pidfile, both in this configuration and in that of the running pgturnstile");
+        return -1;
+    }
+    if (how->takes_over) {
+        if (takeover_ask(restart_socket, &worker->gift, error)) return -1;
+        inherited = worker->gift.sockets.fds;
+        inherited_count = worker->gift.sockets.count;
+        is_activated = worker->gift.is_activated;
+    }
+    struct listener_options options = {.addresses = settings->listen_addr,
+                                       .port = (int)settings->listen_port,
+                                       .backlog = (int)settings->listen_backlog,
+                                       .unix_directory = settings->unix_socket_dir,
+                                       .unix_mode = (unsigned)settings->unix_socket_mode,
+                                       .inherited = inherited,
+                                       .inherited_count = inherited_count,
+                                       .is_activated = is_activated};
+    worker->listeners = listeners_open(worker->commons.loop, &options, on_accepted, worker, error);
+    if (!worker->listeners) return -1;
+    if (restart_socket && takeover_listen(worker->takeover, restart_socket, is_activated, error)) {
+        if (how->takes_over)
+            listeners_leave(&worker->listeners); /* they are the older's as well, which goes on with them */
+        else
+            listeners_close(&worker->listeners);
+        return -1;
+    }
+    return 0;
+}
+
+struct worker *worker_new(struct config *config, const struct worker_options *how, struct error *error)
 {
     struct worker *worker = memory_zalloc(sizeof *worker);
     make_commons(worker, config);
+    worker->gift.channel = -1;
+    worker->budget_limit = UINT32_MAX;
+    worker->is_verbose = how->is_verbose;
+    worker->watchdog_us = service_manager_watchdog_us();
     struct commons *commons = &worker->commons;
     worker->client_host = (struct client_host){.commons = commons,
                                                .login_input = client_auth_input,
                                                .forget_login = client_auth_free,
                                                .authenticated = on_authenticated,
-                                               .cancel_requested = relay_cancel_requested,
+                                               .cancel_requested = on_cancel_requested,
                                                .readable = relay_client_readable,
                                                .resume = relay_client_resume,
                                                .drained = relay_client_drained,
@@ -399,15 +559,21 @@ struct worker *worker_new(struct config *config, struct error *error)
     worker->pools.server_host.readable = relay_server_readable;
     worker->pools.server_host.drained = relay_server_drained;
     worker->pools.server_host.lost = relay_server_lost;
-    const struct settings *settings = &config->settings;
-    struct listener_options options = {.addresses = settings->listen_addr,
-                                       .port = (int)settings->listen_port,
-                                       .backlog = (int)settings->listen_backlog,
-                                       .unix_directory = settings->unix_socket_dir,
-                                       .unix_mode = (unsigned)settings->unix_socket_mode};
+    const struct takeover_host takeover_host = {.context = worker,
+                                                .measure = on_measure,
+                                                .set_budget = on_budget,
+                                                .offer = on_offer,
+                                                .handed_over = on_handed_over,
+                                                .cancel = on_passed_cancel,
+                                                .stop = on_stop};
+    worker->takeover = takeover_new(commons->loop, &takeover_host);
+    char *restart_socket = restart_path(&config->settings);
     watch_signals(worker);
-    worker->listeners = listeners_open(commons->loop, &options, on_accepted, worker, error);
-    if (!worker->listeners) {
+    int failed = begin_listening(worker, how, restart_socket, error);
+    free(restart_socket);
+    if (failed) {
+        if (worker->gift.channel >= 0) close(worker->gift.channel);
+        takeover_free(&worker->takeover);
         free_commons(commons);
         free(worker);
         return NULL;
@@ -418,7 +584,12 @@ struct worker *worker_new(struct config *config, struct error *error)
 
 void worker_run(struct worker *worker)
 {
+    const struct settings *settings = &worker->commons.config->settings;
+    if (worker->gift.channel >= 0)
+        takeover_begin(worker->takeover, &worker->gift, (uint32_t)settings->budget, settings->server_close_timeout_us);
+    service_manager_ready();
     ev_run(worker->commons.loop, 0);
+    takeover_free(&worker->takeover);
 }
 
 bool worker_free(struct worker **worker_pointer)

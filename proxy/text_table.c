@@ -1,0 +1,259 @@
+/* Tables for people and programs. A column is as wide as its widest cell; widths are counted in characters. */
+#include "proxy/text_table.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/json_text.h"
+#include "proxy/memory.h"
+#include "proxy/utf8.h"
+
+struct text_table {
+    size_t columns, cells, capacity;
+    char **names;
+    bool *is_number;
+    char **texts; /* NULL: no value */
+};
+
+struct text_table *text_table_new(size_t columns)
+{
+    struct text_table *table = memory_zalloc(sizeof *table);
+    table->columns = columns;
+    table->names = memory_zalloc((columns + 1) * sizeof *table->names);
+    table->is_number = memory_zalloc((columns + 1) * sizeof *table->is_number);
+    return table;
+}
+
+void text_table_free(struct text_table **table_pointer)
+{
+    struct text_table *table = *table_pointer;
+    *table_pointer = NULL;
+    if (!table) return;
+    for (size_t i = 0; i < table->columns; i++) free(table->names[i]);
+    for (size_t i = 0; i < table->cells; i++) free(table->texts[i]);
+    free(table->names);
+    free(table->is_number);
+    free(table->texts);
+    free(table);
+}
+
+void text_table_name(struct text_table *table, size_t column, const char *name, bool is_number)
+{
+    assert(column < table->columns);
+    free(table->names[column]);
+    table->names[column] = memory_strdup(name);
+    table->is_number[column] = is_number;
+}
+
+void text_table_add(struct text_table *table, const char *cell)
+{
+    if (table->cells == table->capacity) {
+        table->capacity = table->capacity > 0 ? 2 * table->capacity : 64;
+        table->texts = memory_realloc(table->texts, table->capacity * sizeof *table->texts);
+    }
+    table->texts[table->cells++] = cell ? memory_strdup(cell) : NULL;
+}
+
+size_t text_table_rows(const struct text_table *table)
+{
+    return table->columns > 0 ? table->cells / table->columns : 0;
+}
+
+size_t text_table_columns(const struct text_table *table)
+{
+    return table->columns;
+}
+
+static const char *name_of(const struct text_table *table, size_t column)
+{
+    return table->names[column] ? table->names[column] : "";
+}
+
+size_t text_table_find(const struct text_table *table, const char *name)
+{
+    for (size_t i = 0; i < table->columns; i++)
+        if (strcmp(name_of(table, i), name) == 0) return i;
+    return SIZE_MAX;
+}
+
+const char *text_table_cell(const struct text_table *table, size_t row, size_t column)
+{
+    if (column >= table->columns || row >= text_table_rows(table)) return "";
+    const char *text = table->texts[row * table->columns + column];
+    return text ? text : "";
+}
+
+double text_table_number(const struct text_table *table, size_t row, const char *name)
+{
+    return strtod(text_table_cell(table, row, text_table_find(table, name)), NULL);
+}
+
+double text_table_sum(const struct text_table *table, const char *name)
+{
+    double sum = 0;
+    for (size_t row = 0; row < text_table_rows(table); row++) sum += text_table_number(table, row, name);
+    return sum;
+}
+
+/* ---- aligned ---- */
+
+/* Steps over one character of a cell: what to show for it, how many columns of the terminal that takes. */
+static size_t next_character(const char *text, char shown[static 8], size_t *width_out)
+{
+    uint32_t code;
+    size_t size = utf8_decode(text, &code);
+    if (size == 0 || utf8_is_steering(code)) {
+        snprintf(shown, 8, "\\x%02x", (unsigned char)*text);
+        *width_out = 4;
+        return 1;
+    }
+    memcpy(shown, text, size);
+    shown[size] = '\0';
+    *width_out = 1;
+    return size;
+}
+
+static size_t width_of(const char *text)
+{
+    char shown[8];
+    size_t sum = 0, width;
+    while (*text) {
+        text += next_character(text, shown, &width);
+        sum += width;
+    }
+    return sum;
+}
+
+struct line {
+    FILE *out;
+    size_t used, width; /* 0: no limit */
+};
+
+static void put_padding(struct line *line, size_t count)
+{
+    for (; count > 0 && (line->width == 0 || line->used < line->width); count--, line->used++) fputc(' ', line->out);
+}
+
+static void put_cell(struct line *line, const char *text)
+{
+    char shown[8];
+    size_t width;
+    while (*text) {
+        text += next_character(text, shown, &width);
+        if (line->width > 0 && line->used + width > line->width) {
+            line->used = line->width;
+            return;
+        }
+        fputs(shown, line->out);
+        line->used += width;
+    }
+}
+
+/* Row SIZE_MAX is that of the names. */
+static const char *text_of(const struct text_table *table, size_t row, size_t column)
+{
+    return row == SIZE_MAX ? name_of(table, column) : text_table_cell(table, row, column);
+}
+
+static void print_row(const struct text_table *table, size_t row, const size_t *columns, const size_t *widths, size_t count,
+                      const struct text_table_view *view, FILE *out)
+{
+    bool is_emphasized = view->is_emphasized && row == SIZE_MAX;
+    struct line line = {.out = out, .width = view->width};
+    if (is_emphasized) fputs("\033[7m", out);
+    for (size_t i = 0; i < count; i++) {
+        const char *text = text_of(table, row, columns[i]);
+        size_t padding = widths[i] - width_of(text);
+        bool is_right = table->is_number[columns[i]];
+        if (is_right) put_padding(&line, padding);
+        put_cell(&line, text);
+        if (!is_right && (i + 1 < count || is_emphasized)) put_padding(&line, padding);
+        if (i + 1 < count) put_padding(&line, 2);
+    }
+    if (is_emphasized) fputs("\033[0m", out);
+    fputc('\n', out);
+}
+
+static size_t choose_columns(const struct text_table *table, const struct text_table_view *view, size_t *columns_out)
+{
+    size_t count = 0;
+    if (!view->names) {
+        for (; count < table->columns; count++) columns_out[count] = count;
+        return count;
+    }
+    for (const char *const *name = view->names; *name && count < table->columns; name++) {
+        size_t column = text_table_find(table, *name);
+        if (column != SIZE_MAX) columns_out[count++] = column;
+    }
+    return count;
+}
+
+void text_table_print(const struct text_table *table, const struct text_table_view *view, FILE *out)
+{
+    size_t rows = text_table_rows(table);
+    if (rows > view->rows_max) rows = view->rows_max;
+    size_t *columns = memory_alloc((table->columns + 1) * sizeof *columns), *widths = memory_alloc((table->columns + 1) * sizeof *widths);
+    size_t count = choose_columns(table, view, columns);
+    for (size_t i = 0; i < count; i++) {
+        widths[i] = width_of(name_of(table, columns[i]));
+        for (size_t row = 0; row < rows; row++) {
+            size_t width = width_of(text_table_cell(table, row, columns[i]));
+            if (width > widths[i]) widths[i] = width;
+        }
+    }
+    print_row(table, SIZE_MAX, columns, widths, count, view, out);
+    for (size_t row = 0; row < rows; row++) print_row(table, row, columns, widths, count, view, out);
+    free(columns);
+    free(widths);
+}
+
+/* ---- JSON ---- */
+
+/* RFC 8259, section 6: an optional minus, digits without a leading zero, an optional fraction. */
+static bool is_json_number(const char *text)
+{
+    if (*text == '-') text++;
+    if (*text < '0' || *text > '9' || (text[0] == '0' && text[1] >= '0' && text[1] <= '9')) return false;
+    text += strspn(text, "0123456789");
+    if (*text == '.' && text[1] >= '0' && text[1] <= '9') text += 1 + strspn(text + 1, "0123456789");
+    return *text == '\0';
+}
+
+static void print_json_text(const char *text, FILE *out)
+{
+    char character[JSON_TEXT_CHARACTER_MAX];
+    fputc('"', out);
+    while (*text) {
+        text += json_text_character(text, character);
+        fputs(character, out);
+    }
+    fputc('"', out);
+}
+
+static void print_json_cell(const struct text_table *table, size_t row, size_t column, FILE *out)
+{
+    const char *text = table->texts[row * table->columns + column];
+    if (!text)
+        fputs("null", out);
+    else if (table->is_number[column] && is_json_number(text))
+        fputs(text, out);
+    else
+        print_json_text(text, out);
+}
+
+void text_table_print_json(const struct text_table *table, FILE *out)
+{
+    fputc('[', out);
+    for (size_t row = 0; row < text_table_rows(table); row++) {
+        fputs(row > 0 ? ",\n {" : "{", out);
+        for (size_t column = 0; column < table->columns; column++) {
+            if (column > 0) fputs(", ", out);
+            print_json_text(name_of(table, column), out);
+            fputs(": ", out);
+            print_json_cell(table, row, column, out);
+        }
+        fputc('}', out);
+    }
+    fputs("]\n", out);
+}
