@@ -38,7 +38,7 @@ static const struct {
 };
 
 /* The proxy refuses to run as root, and the user it runs as instead may have no way into the build directory: then a copy is run. */
-static char *program(void)
+char *proxy_program(void)
 {
     uid_t uid;
     gid_t gid;
@@ -109,7 +109,7 @@ static bool accepts_connections(int port)
 
 static void launch(struct proxy *proxy)
 {
-    char *path = program();
+    char *path = proxy_program();
     const char *argv[] = {path, proxy->config_path, NULL};
     struct process_options options = {.identity = PROCESS_UNPRIVILEGED, .output_path = proxy->log_path};
     /* A sanitizer's quarantine of freed memory would hide whether memory is bounded. */
@@ -160,6 +160,28 @@ struct proxy *proxy_start(const char *settings_format, ...)
     return proxy;
 }
 
+struct proxy *proxy_take_over(const struct proxy *older)
+{
+    struct proxy *proxy = calloc(1, sizeof *proxy);
+    proxy->options = older->options;
+    proxy->port = older->port;
+    proxy->directory = text_format("%s", older->directory);
+    proxy->config_path = text_format("%s", older->config_path);
+    proxy->base = text_format("%s", older->base);
+    proxy->log_path = run_directory_file("proxy.log");
+    char *path = proxy_program();
+    const char *argv[] = {path, "-R", proxy->config_path, NULL};
+    struct process_options options = {.identity = PROCESS_UNPRIVILEGED, .output_path = proxy->log_path};
+    proxy->pid = process_start(argv, &options);
+    free(path);
+    int64_t deadline_ms = now_ms() + START_TIMEOUT_MS;
+    while (proxy_log_count(proxy, " restart_took_over ") == 0) {
+        if (!proxy_is_running(proxy)) cr_assert_fail("-R ended at once:\n%s", file_read(proxy->log_path));
+        nap_or_fail(deadline_ms, "the younger takes over", __FILE__, __LINE__);
+    }
+    return proxy;
+}
+
 int proxy_run_refused(const char *config, char **output_out)
 {
     char *path = run_directory_file("refused.ini");
@@ -167,7 +189,7 @@ int proxy_run_refused(const char *config, char **output_out)
     int status = 0;
     file_write(path, config);
     process_hand_over(path);
-    char *binary = program();
+    char *binary = proxy_program();
     const char *argv[] = {binary, path, NULL};
     struct process_options options = {.identity = PROCESS_UNPRIVILEGED, .output_path = log};
     pid_t pid = process_start(argv, &options);

@@ -37,6 +37,12 @@ struct proxy *proxy_start(const char *settings_format, ...) __attribute__((forma
 /* Run it with a whole configuration that must be refused: returns the exit status; the caller frees the output. */
 int proxy_run_refused(const char *config, char **output_out);
 
+/* What process_start wants in argv[0]; the caller frees it. */
+char *proxy_program(void);
+
+/* Another process with the same configuration, which takes over from the first (-R). Waits until it has; the first one goes on draining. */
+struct proxy *proxy_take_over(const struct proxy *older);
+
 /* Send a signal, wait for the end, return the status of waitpid(2). The test fails when it is still there after `timeout_ms`. */
 int proxy_stop(struct proxy *proxy, int signal, int timeout_ms);
 
