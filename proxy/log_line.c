@@ -11,7 +11,7 @@
 #include "proxy/utf8.h"
 
 /* What a line may need after it was cut. */
-enum { ENDING_SIZE = sizeof "...\",\"cut\":true}\n" };
+enum { ENDING_SIZE = sizeof "...\"\",\"cut\":true}\n" };
 
 static const char *const level_names[] = {
     [LOG_LEVEL_DEBUG] = "debug",
@@ -24,7 +24,8 @@ static const char *const level_names[] = {
 static void put_bytes(struct log_line *line, const char *bytes, size_t size)
 {
     if (line->is_cut) return;
-    if (size > sizeof line->text - ENDING_SIZE - line->size) {
+    size_t limit = sizeof line->text - ENDING_SIZE; /* a closing quote may have gone beyond it */
+    if (line->size > limit || size > limit - line->size) {
         line->is_cut = true;
         return;
     }
