@@ -44,67 +44,19 @@ struct key {
 #define IN_DATABASE(member) .offset = offsetof(struct config_database, member)
 #define IN_USER(member)     .offset = offsetof(struct config_user, member)
 
-/* PgBouncer's keys, then libpq's own (PostgreSQL 15, "Parameter Key Words"). */
 static const struct key database_keys[] = {
-    {.name = "host", .meaning = IS_HOST},
-    {.name = "port", .meaning = IS_PORT},
-    {.name = "dbname", .meaning = IS_DBNAME},
-    {.name = "user", .meaning = IS_USER},
-    {.name = "password", .meaning = IS_PASSWORD},
-    {.name = "pool_size", .meaning = IS_COUNT, IN_DATABASE(pool_size)},
-    {.name = "min_pool_size", .meaning = IS_COUNT, IN_DATABASE(min_pool_size)},
-    {.name = "reserve_pool_size", .meaning = IS_COUNT, IN_DATABASE(reserve_pool_size)},
-    {.name = "max_db_connections", .meaning = IS_COUNT, IN_DATABASE(max_db_connections)},
-    {.name = "max_db_client_connections", .meaning = IS_CLIENTS, IN_DATABASE(max_db_client_connections)},
-    {.name = "pool_mode", .meaning = IS_POOL_MODE},
-    {.name = "connect_query", .meaning = IS_CONNECT_QUERY},
-    {.name = "server_lifetime", .meaning = IS_SECONDS, IN_DATABASE(server_lifetime_us)},
-    {.name = "query_wait_timeout", .meaning = IS_SECONDS, IN_DATABASE(query_wait_timeout_us)},
-    {.name = "datestyle", .meaning = IS_SETTING},
-    {.name = "timezone", .meaning = IS_SETTING},
-    {.name = "client_encoding", .meaning = IS_LIBPQ},
-    {.name = "application_name", .meaning = IS_LIBPQ},
-    {.name = "fallback_application_name", .meaning = IS_LIBPQ},
-    {.name = "hostaddr", .meaning = IS_LIBPQ},
-    {.name = "service", .meaning = IS_LIBPQ},
-    {.name = "passfile", .meaning = IS_LIBPQ},
-    {.name = "options", .meaning = IS_LIBPQ},
-    {.name = "target_session_attrs", .meaning = IS_LIBPQ},
-    {.name = "channel_binding", .meaning = IS_LIBPQ},
-    {.name = "krbsrvname", .meaning = IS_LIBPQ},
-    {.name = "requirepeer", .meaning = IS_LIBPQ},
-    {.name = "keepalives", .meaning = IS_LIBPQ},
-    {.name = "keepalives_idle", .meaning = IS_LIBPQ},
-    {.name = "keepalives_interval", .meaning = IS_LIBPQ},
-    {.name = "keepalives_count", .meaning = IS_LIBPQ},
-    {.name = "tcp_user_timeout", .meaning = IS_LIBPQ},
-    {.name = "sslmode", .meaning = IS_SSLMODE},
-    {.name = "sslcert", .meaning = IS_LIBPQ},
-    {.name = "sslkey", .meaning = IS_LIBPQ},
-    {.name = "sslpassword", .meaning = IS_SECRET},
-    {.name = "sslrootcert", .meaning = IS_LIBPQ},
-    {.name = "sslcrl", .meaning = IS_LIBPQ},
-    {.name = "sslcrldir", .meaning = IS_LIBPQ},
-    {.name = "sslcompression", .meaning = IS_LIBPQ},
-    {.name = "sslsni", .meaning = IS_LIBPQ},
-    {.name = "ssl_min_protocol_version", .meaning = IS_LIBPQ},
-    {.name = "ssl_max_protocol_version", .meaning = IS_LIBPQ},
+#define DATABASE_KEY(name_, meaning_, text)            {.name = #name_, .meaning = meaning_},
+#define DATABASE_NUMBER(name_, meaning_, member, text) {.name = #name_, .meaning = meaning_, IN_DATABASE(member)},
+#include "proxy/database_keys.def"
 };
 enum { DATABASE_KEY_COUNT = sizeof database_keys / sizeof *database_keys };
 
 _Static_assert(sizeof database_keys / sizeof *database_keys <= CONFIG_DATABASE_KEYS_MAX, "a line and a pair for each key");
 
 static const struct key user_keys[] = {
-    {.name = "pool_mode", .meaning = IS_POOL_MODE},
-    {.name = "pool_size", .meaning = IS_COUNT, IN_USER(pool_size)},
-    {.name = "reserve_pool_size", .meaning = IS_COUNT, IN_USER(reserve_pool_size)},
-    {.name = "max_user_connections", .meaning = IS_COUNT, IN_USER(max_user_connections)},
-    {.name = "max_user_client_connections", .meaning = IS_CLIENTS, IN_USER(max_user_client_connections)},
-    {.name = "query_timeout", .meaning = IS_SECONDS, IN_USER(query_timeout_us)},
-    {.name = "query_wait_timeout", .meaning = IS_SECONDS, IN_USER(query_wait_timeout_us)},
-    {.name = "idle_transaction_timeout", .meaning = IS_SECONDS, IN_USER(idle_transaction_timeout_us)},
-    {.name = "transaction_timeout", .meaning = IS_SECONDS, IN_USER(transaction_timeout_us)},
-    {.name = "client_idle_timeout", .meaning = IS_SECONDS, IN_USER(client_idle_timeout_us)},
+#define USER_KEY(name_, meaning_, text)            {.name = #name_, .meaning = meaning_},
+#define USER_NUMBER(name_, meaning_, member, text) {.name = #name_, .meaning = meaning_, IN_USER(member)},
+#include "proxy/user_keys.def"
 };
 enum { USER_KEY_COUNT = sizeof user_keys / sizeof *user_keys };
 
