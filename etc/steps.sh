@@ -3,7 +3,7 @@
 
 # An entry package/command is satisfied by the command too, wherever it comes from.
 packages_build=(gcc make autoconf automake pkg-config libpq-dev libssl-dev libinih-dev libidn-dev libxxhash-dev libev-dev
-    libmicrohttpd-dev uthash-dev)
+    libmicrohttpd-dev libcjson-dev uthash-dev)
 packages_postgres=(postgresql)
 packages_check=(libcriterion-dev libpg-query-dev clang shellcheck cppcheck groff-base/groff mandoc)
 # The real clients of tests/clients.

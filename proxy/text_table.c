@@ -9,11 +9,18 @@
 #include "proxy/memory.h"
 #include "proxy/utf8.h"
 
+struct note {
+    size_t row;
+    char *text;
+};
+
 struct text_table {
     size_t columns, cells, capacity;
     char **names;
     bool *is_number;
     char **texts; /* NULL: no value */
+    struct note *notes;
+    size_t note_count;
 };
 
 struct text_table *text_table_new(size_t columns)
@@ -32,6 +39,8 @@ void text_table_free(struct text_table **table_pointer)
     if (!table) return;
     for (size_t i = 0; i < table->columns; i++) free(table->names[i]);
     for (size_t i = 0; i < table->cells; i++) free(table->texts[i]);
+    for (size_t i = 0; i < table->note_count; i++) free(table->notes[i].text);
+    free(table->notes);
     free(table->names);
     free(table->is_number);
     free(table->texts);
@@ -46,6 +55,13 @@ void text_table_name(struct text_table *table, size_t column, const char *name, 
     table->is_number[column] = is_number;
 }
 
+struct text_table *text_table_copy_head(const struct text_table *table)
+{
+    struct text_table *copy = text_table_new(table->columns);
+    for (size_t i = 0; i < table->columns; i++) text_table_name(copy, i, table->names[i] ? table->names[i] : "", table->is_number[i]);
+    return copy;
+}
+
 void text_table_add(struct text_table *table, const char *cell)
 {
     if (table->cells == table->capacity) {
@@ -53,6 +69,14 @@ void text_table_add(struct text_table *table, const char *cell)
         table->texts = memory_realloc(table->texts, table->capacity * sizeof *table->texts);
     }
     table->texts[table->cells++] = cell ? memory_strdup(cell) : NULL;
+}
+
+void text_table_note(struct text_table *table, const char *text)
+{
+    size_t rows = text_table_rows(table);
+    assert(rows > 0);
+    table->notes = memory_realloc(table->notes, (table->note_count + 1) * sizeof *table->notes);
+    table->notes[table->note_count++] = (struct note){.row = rows - 1, .text = memory_strdup(text)};
 }
 
 size_t text_table_rows(const struct text_table *table)
@@ -175,6 +199,14 @@ static void print_row(const struct text_table *table, size_t row, const size_t *
     fputc('\n', out);
 }
 
+static void print_note(const char *text, const struct text_table_view *view, FILE *out)
+{
+    struct line line = {.out = out, .width = view->width};
+    put_padding(&line, 4);
+    put_cell(&line, text);
+    fputc('\n', out);
+}
+
 static size_t choose_columns(const struct text_table *table, const struct text_table_view *view, size_t *columns_out)
 {
     size_t count = 0;
@@ -203,7 +235,11 @@ void text_table_print(const struct text_table *table, const struct text_table_vi
         }
     }
     print_row(table, SIZE_MAX, columns, widths, count, view, out);
-    for (size_t row = 0; row < rows; row++) print_row(table, row, columns, widths, count, view, out);
+    size_t note = 0;
+    for (size_t row = 0; row < rows; row++) {
+        print_row(table, row, columns, widths, count, view, out);
+        for (; note < table->note_count && table->notes[note].row == row; note++) print_note(table->notes[note].text, view, out);
+    }
     free(columns);
     free(widths);
 }

@@ -9,11 +9,15 @@
 /* A table of texts, as people read it (aligned) or programs (JSON). Texts are copied. Whatever they hold, a terminal is not steered by it. */
 struct text_table;
 struct text_table *text_table_new(size_t columns);
+/* An empty one with the same columns. */
+struct text_table *text_table_copy_head(const struct text_table *table);
 void text_table_free(struct text_table **table);
 /* Numbers are aligned to the right, and bare in JSON where they are JSON's kind of numbers. */
 void text_table_name(struct text_table *table, size_t column, const char *name, bool is_number);
 /* Cells row by row, from the left; NULL is no value. */
 void text_table_add(struct text_table *table, const char *cell);
+/* A line of its own under the row that was completed last, for people only; the text is copied. */
+void text_table_note(struct text_table *table, const char *text);
 
 size_t text_table_rows(const struct text_table *table);
 size_t text_table_columns(const struct text_table *table);
