@@ -82,7 +82,6 @@ struct client {
     uint32_t message_left;             /* bytes still to come of a message of its own that streams through */
     bool discards_message;             /* those bytes go nowhere */
     bool discards_to_sync;             /* its unit was refused: read on to Sync without acting */
-    bool awaits_deallocate;            /* of a Query of its own, the tag DEALLOCATE ALL */
     uint32_t touched;                  /* effects (sql_effect.h) on the session that were not inquired about yet */
     uint32_t pins;                     /* pins.h: why its lease outlives its transactions; 0: it does not */
     struct statement_names statements; /* its prepared statements */

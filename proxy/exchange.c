@@ -32,7 +32,7 @@ enum kind {
     CALL
 };
 
-enum { KIND_MASK = 0x0f, IS_INJECTED = 0x20, IS_OURS = 0x40, IN_DOUBT = 0x80, FIRST_CAPACITY = 64 };
+enum { KIND_MASK = 0x0f, IS_WATCHED = 0x10, IS_INJECTED = 0x20, IS_OURS = 0x40, IN_DOUBT = 0x80, FIRST_CAPACITY = 64 };
 
 /* What a reply means to the entry in front. */
 enum fit { DOES_NOT_FIT, CONTINUES, ENDS };
@@ -73,9 +73,10 @@ static void push(struct exchange *exchange, enum exchange_owner owner, enum kind
     *entry_at(exchange, exchange->count++) = entry;
 }
 
-static bool is_reported(enum kind kind)
+static bool is_reported(uint8_t entry)
 {
-    return kind == PARSE || kind == CLOSE || kind == LOCAL_PARSE || kind == LOCAL_CLOSE;
+    enum kind kind = entry & KIND_MASK;
+    return kind == PARSE || kind == CLOSE || kind == LOCAL_PARSE || kind == LOCAL_CLOSE || (entry & IS_WATCHED);
 }
 
 static void pop(struct exchange *exchange, enum exchange_outcome outcome)
@@ -85,7 +86,7 @@ static void pop(struct exchange *exchange, enum exchange_outcome outcome)
     if (entry & IN_DOUBT) exchange->doubtful--;
     exchange->first = (exchange->first + 1) & (exchange->capacity - 1);
     exchange->count--;
-    if (exchange->ended && is_reported(entry & KIND_MASK)) exchange->ended(exchange->ended_context, outcome);
+    if (exchange->ended && is_reported(entry)) exchange->ended(exchange->ended_context, outcome);
 }
 
 static void trim(struct exchange *exchange)
@@ -172,6 +173,19 @@ bool exchange_answer_here(struct exchange *exchange, uint8_t type)
     exchange->needs_sync = true;
     push(exchange, EXCHANGE_CLIENT, type == FRONTEND_PARSE ? LOCAL_PARSE : LOCAL_CLOSE);
     return true;
+}
+
+void exchange_watch_last(struct exchange *exchange)
+{
+    assert(exchange->count > 0);
+    uint8_t *entry = entry_at(exchange, exchange->count - 1);
+    assert((*entry & KIND_MASK) == EXECUTE || (*entry & KIND_MASK) == QUERY);
+    *entry |= IS_WATCHED;
+}
+
+bool exchange_front_is_watched(const struct exchange *exchange)
+{
+    return exchange->count > 0 && (exchange->entries[exchange->first] & IS_WATCHED);
 }
 
 uint8_t exchange_local_reply(struct exchange *exchange)

@@ -23,9 +23,9 @@ enum exchange_owner {
     EXCHANGE_INJECTED /* put in front of a message of the client's that needs it: swallowed, but an error is the client's to see */
 };
 
-/* What became of a Parse or Close, told in the order in which they were sent. */
+/* What became of a Parse, a Close or a message that is watched, told in the order in which they were sent. */
 enum exchange_outcome {
-    EXCHANGE_DONE,
+    EXCHANGE_DONE,   /* of a Query, whatever came of it: its ReadyForQuery came */
     EXCHANGE_FAILED, /* it was the one that the server refused */
     EXCHANGE_SKIPPED /* the server never looked at it, because of an error before */
 };
@@ -40,7 +40,7 @@ enum exchange_reply {
 enum { EXCHANGE_ENTRIES_MAX = 1 << 18 }; /* exchange_is_full(): stop reading the client until replies come */
 
 struct exchange {
-    /* Called for each Parse and Close, also those answered here, once their outcome is known. NULL: nobody asks. */
+    /* Called for each Parse and Close, also those answered here, and what is watched, once their outcome is known. NULL: nobody asks. */
     void (*ended)(void *context, enum exchange_outcome outcome);
     void *ended_context;
     uint8_t *entries; /* ring, capacity a power of two; NULL until the first entry */
@@ -67,6 +67,10 @@ bool exchange_sent(struct exchange *exchange, enum exchange_owner owner, uint8_t
  * exchange_received, ask exchange_local_reply until it says 0.
  */
 bool exchange_answer_here(struct exchange *exchange, uint8_t type);
+/* The outcome of the Query or Execute that was sent last, and accepted, is to be reported too. */
+void exchange_watch_last(struct exchange *exchange);
+/* The reply that is due next belongs to one that is watched. */
+bool exchange_front_is_watched(const struct exchange *exchange);
 /* The backend type of a reply (ParseComplete, CloseComplete) that is due to the client now; 0: none. */
 uint8_t exchange_local_reply(struct exchange *exchange);
 /* A message of this backend type came. `status` is the body of ReadyForQuery, else ignored. Whose is it? */

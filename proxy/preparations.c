@@ -2,13 +2,12 @@
 #include "proxy/preparations.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proxy/memory.h"
 
-enum { FIRST_CAPACITY = 16 };
+enum { FIRST_CAPACITY = 16, LOOKED_AT_MAX = 256 };
 
 static struct preparation *at(const struct preparations *preparations, uint32_t i)
 {
@@ -30,8 +29,12 @@ void preparations_push(struct preparations *preparations, enum preparation_kind 
                        const char *name)
 {
     if (preparations->count == preparations->capacity) grow(preparations);
-    *at(preparations, preparations->count++) =
-        (struct preparation){.kind = kind, .statement = statement, .former = former, .name = name ? memory_strdup(name) : NULL};
+    *at(preparations, preparations->count++) = (struct preparation){.kind = kind,
+                                                                    .statement = statement,
+                                                                    .former = former,
+                                                                    .name = name ? memory_strdup(name) : NULL,
+                                                                    .segment = preparations->segment};
+    if (kind == PREPARATION_DEALLOCATION) preparations->uncertain = preparations->count;
 }
 
 struct preparation preparations_pop(struct preparations *preparations)
@@ -40,6 +43,7 @@ struct preparation preparations_pop(struct preparations *preparations)
     struct preparation preparation = *at(preparations, 0);
     preparations->first = (preparations->first + 1) & (preparations->capacity - 1);
     preparations->count--;
+    if (preparations->uncertain > 0) preparations->uncertain--;
     return preparation;
 }
 
@@ -57,6 +61,39 @@ void preparations_undo_former(struct preparations *preparations, const struct pr
         statement_unref(&later->former);
         later->former = undone->former ? statement_ref(undone->former) : NULL;
     }
+}
+
+/* The latest word on the unnamed statement is what counts: each Parse of it replaces whatever was there. */
+static bool awaits_unnamed(const struct preparations *preparations)
+{
+    for (uint32_t i = preparations->count, looked_at = 0; i-- > 0;) {
+        const struct preparation *item = at(preparations, i);
+        if (item->segment != preparations->segment && ++looked_at > LOOKED_AT_MAX) return true;
+        if (item->kind == PREPARATION_UNNAMED || item->kind == PREPARATION_UNNAMED_CLOSED) return item->segment != preparations->segment;
+    }
+    return false;
+}
+
+/* `name` NULL: any. */
+static bool awaits_named(const struct preparations *preparations, const char *name)
+{
+    for (uint32_t i = 0; i < preparations->count; i++) {
+        const struct preparation *item = at(preparations, i);
+        if (item->segment == preparations->segment) return false; /* and so is what follows */
+        if (i == LOOKED_AT_MAX) return true;
+        if (item->name && (!name || strcmp(item->name, name) == 0)) return true;
+    }
+    return false;
+}
+
+bool preparations_await_name(const struct preparations *preparations, const char *name)
+{
+    return *name ? awaits_named(preparations, name) : awaits_unnamed(preparations);
+}
+
+bool preparations_await_names(const struct preparations *preparations)
+{
+    return awaits_named(preparations, NULL);
 }
 
 void preparation_fini(struct preparation *preparation)

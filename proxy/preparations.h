@@ -1,13 +1,14 @@
 #ifndef PROXY_PREPARATIONS_H
 #define PROXY_PREPARATIONS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proxy/statements.h"
 
 /*
  * The Parse and Close messages under way to one server, in order: what was assumed when each was sent, so that it can be taken back when the server refuses or skips
- * it. One for each message that exchange.h reports the end of.
+ * it; and those that deallocate. One for each message that exchange.h reports the end of.
  */
 enum preparation_kind {
     PREPARATION_PLAIN,            /* passes through; nothing was assumed */
@@ -19,7 +20,8 @@ enum preparation_kind {
     PREPARATION_INJECTED_UNNAMED, /* ours, of the unnamed one */
     PREPARATION_CLOSED,           /* the client's Close of a named statement, answered here */
     PREPARATION_EVICTED,          /* our Close */
-    PREPARATION_REFUSAL           /* a Parse of ours that must fail: its error is replaced by ours */
+    PREPARATION_REFUSAL,          /* a Parse of ours that must fail: its error is replaced by ours */
+    PREPARATION_DEALLOCATION      /* a Query or Execute of the client's: nothing is assumed of it, its tags tell */
 };
 
 struct preparation {
@@ -27,12 +29,15 @@ struct preparation {
     struct statement *statement; /* a reference, or NULL */
     struct statement *former;    /* what was under the name before: a reference, or NULL */
     char *name;                  /* the client's; NULL where there is none */
+    uint32_t segment;            /* the number of Syncs before it */
 };
 
 /* A ring that grows; no memory before the first. */
 struct preparations {
     struct preparation *items;
     uint32_t capacity, first, count;
+    uint32_t segment;   /* what is pushed now belongs to it */
+    uint32_t uncertain; /* how many of the first are of earlier segments, or deallocate: what follows may have to wait for them */
 };
 
 /* Takes over the references and copies the name. */
@@ -44,6 +49,19 @@ struct preparation preparations_pop(struct preparations *preparations);
  * What `undone`, a message of the client's own, would have put under its name (nothing, if it was a Close) was never there: those behind it that would put it back are to put back what `undone` found instead.
  */
 void preparations_undo_former(struct preparations *preparations, const struct preparation *undone);
+/* A Sync was sent: what follows it takes place whatever becomes of what came before. */
+static inline void preparations_next_segment(struct preparations *preparations)
+{
+    preparations->segment++;
+    preparations->uncertain = preparations->count;
+}
+/*
+ * What the client has under this name ("": as its unnamed statement) is told by a message of an earlier segment, whose outcome is not known yet. Between two Syncs
+ * everything stands or falls together, so what was assumed in this segment needs no waiting for. Where very many are under way: true, without looking.
+ */
+bool preparations_await_name(const struct preparations *preparations, const char *name);
+/* The same of any name but "". */
+bool preparations_await_names(const struct preparations *preparations);
 void preparation_fini(struct preparation *preparation);
 void preparations_fini(struct preparations *preparations);
 

@@ -2,7 +2,7 @@
  * Prepared statements on servers. What a Parse or Close will have done is assumed when it is sent, because the next message may rely on it before any reply has come;
  * server->preparations holds what was assumed, in order, and prepare_ended takes back what did not come true.
  *
- * Invariant: each Parse and Close told to the exchange has exactly one entry in server->preparations.
+ * Invariant: each Parse and Close told to the exchange, and each message that it watches, has exactly one entry in server->preparations.
  */
 #include "proxy/prepare.h"
 
@@ -10,7 +10,23 @@
 #include <string.h>
 
 #include "protocol/frontend.h"
+#include "proxy/client_text.h"
 #include "proxy/inquiry.h"
+#include "proxy/statement_effects.h"
+
+struct statement *prepare_find(struct client *client, const char *name)
+{
+    struct statement *statement = statement_names_find(&client->statements, name);
+    uint64_t context = statement ? client_text_context(client) : 0;
+    if (!statement || statement->context == context) return statement;
+    struct statement_terms terms = {.context = context, .is_named = true, .is_scannable = client_text_is_scannable(client)};
+    struct statement *renewed = statements_intern(client->host->commons->statements, statement->tail, statement->tail_size, &terms);
+    statement_effects(renewed, terms.is_scannable, client_text_strings(client));
+    struct statement *former = statement_names_set(&client->statements, name, renewed);
+    statement_unref(&former);
+    statement_unref(&renewed); /* the client's names hold it */
+    return statement_names_find(&client->statements, name);
+}
 
 static void send_close(struct outgoing *outgoing, struct statement *statement)
 {
@@ -39,10 +55,10 @@ static void prepare_make_room(struct outgoing *outgoing)
 {
     struct prepared_set *set = &outgoing->server->prepared;
     int64_t most = outgoing->server->host->commons->config->settings.max_prepared_statements;
-    while (set->count > 0 && set->count >= most) {
+    /* Where the server is skipping nothing can be closed; but then nothing is added either. */
+    while (set->count > 0 && set->count >= most && !exchange_is_skipping(&outgoing->server->exchange)) {
         struct statement *oldest = statement_ref(prepared_set_oldest(set));
         send_close(outgoing, oldest);
-        prepared_set_remove(set, oldest); /* also where the server is skipping and no Close was sent */
         statement_unref(&oldest);
     }
 }
@@ -67,6 +83,19 @@ bool prepare_statement(struct outgoing *outgoing, struct statement *statement, e
     prepared_set_add(&server->prepared, statement);
     server->host->commons->stats.statements_injected++;
     return true;
+}
+
+void prepare_throw_away(struct outgoing *outgoing, const char *name)
+{
+    struct server *server = outgoing->server;
+    struct bytes_writer writer = outgoing_make(outgoing, 2 * PREPARE_SMALL_MESSAGE);
+    if (!exchange_sent(&server->exchange, EXCHANGE_OURS, FRONTEND_CLOSE, 'S')) return;
+    preparations_push(&server->preparations, PREPARATION_PLAIN, NULL, NULL, NULL);
+    frontend_write_close(&writer, 'S', name); /* one that was not taken */
+    exchange_sent(&server->exchange, EXCHANGE_OURS, FRONTEND_PARSE, 0);
+    preparations_push(&server->preparations, PREPARATION_PLAIN, NULL, NULL, NULL);
+    frontend_write_parse(&writer, name, "", NULL, 0); /* nothing can be parsed in a failed transaction as well */
+    outgoing_add_made(outgoing, &writer);
 }
 
 /* ---- the unnamed statement ---- */
@@ -161,6 +190,7 @@ static void undo(struct server *server, struct preparation *preparation, enum ex
         /* fall through */
     case PREPARATION_INJECTED_UNNAMED: prepare_forget_unnamed(server); break;
     case PREPARATION_EVICTED: prepared_set_doubt(&server->prepared, preparation->statement); break;
+    case PREPARATION_DEALLOCATION: break;
     case PREPARATION_REFUSAL: server->replaces_error = outcome == EXCHANGE_FAILED; break;
     }
 }
@@ -175,6 +205,7 @@ void prepare_ended(void *context, enum exchange_outcome outcome)
 {
     struct server *server = context;
     struct preparation preparation = preparations_pop(&server->preparations);
+    if (preparation.kind == PREPARATION_DEALLOCATION) deallocations_end(&server->deallocations);
     if (outcome != EXCHANGE_DONE)
         undo(server, &preparation, outcome);
     else if (preparation.kind == PREPARATION_NAMED || preparation.kind == PREPARATION_INJECTED)
@@ -182,6 +213,28 @@ void prepare_ended(void *context, enum exchange_outcome outcome)
     else if (preparation.kind == PREPARATION_UNNAMED || preparation.kind == PREPARATION_INJECTED_UNNAMED)
         server->is_unnamed_confirmed = server->unnamed == preparation.statement;
     preparation_fini(&preparation);
+}
+
+/* ---- what DEALLOCATE and DISCARD ALL take ---- */
+
+void prepare_deallocation_sent(struct server *server)
+{
+    exchange_watch_last(&server->exchange);
+    preparations_push(&server->preparations, PREPARATION_DEALLOCATION, NULL, NULL, NULL);
+}
+
+void prepare_look_at_tag(struct server *server, const char *tag)
+{
+    struct client *client = server->client;
+    const char *name;
+    if (!deallocations_take(&server->deallocations, tag, &name)) return;
+    if (!name) prepared_set_doubt_all(&server->prepared);
+    if (client && name) {
+        struct statement *former = statement_names_set(&client->statements, name, NULL);
+        statement_unref(&former);
+    } else if (client) {
+        statement_names_clear(&client->statements);
+    }
 }
 
 void prepare_plan_is_stale(struct server *server)
@@ -193,6 +246,7 @@ void prepare_forget_server(struct server *server)
 {
     prepared_set_clear(&server->prepared);
     preparations_fini(&server->preparations);
+    deallocations_end(&server->deallocations);
     statement_unref(&server->unnamed);
     inquiry_forget(server);
 }

@@ -9,8 +9,12 @@
  * taken back when the server refuses or skips it.
  */
 
+/* The statement that the client calls by this name, in the terms of its settings now: a server must not get it from a session that reads it otherwise. NULL: none. */
+struct statement *prepare_find(struct client *client, const char *name);
 /* Put a Parse in front when the server lacks the statement. An error in it is the client's to see when `owner` is EXCHANGE_INJECTED. True: it was put. */
 bool prepare_statement(struct outgoing *outgoing, struct statement *statement, enum exchange_owner owner);
+/* An empty statement is put in front, under a name that no client knows: something for DEALLOCATE to take. */
+void prepare_throw_away(struct outgoing *outgoing, const char *name);
 /* The server's unnamed statement is made the client's, or closed when the client has none. */
 void prepare_unnamed(struct outgoing *outgoing);
 /* The server is about to be given the statement, of which it was in this state: whatever may be there under its name goes, and the least recently used make room. */
@@ -26,6 +30,16 @@ void prepare_forget_unnamed(struct server *server);
 
 /* For server->exchange.ended. */
 void prepare_ended(void *server, enum exchange_outcome outcome);
+/* A Sync was sent. */
+static inline void prepare_next_segment(struct server *server)
+{
+    prepared_set_next_segment(&server->prepared);
+    preparations_next_segment(&server->preparations);
+}
+/* The Query or Execute that was just sent deallocates what server->deallocations say. */
+void prepare_deallocation_sent(struct server *server);
+/* A tag came for it. */
+void prepare_look_at_tag(struct server *server, const char *tag);
 /* The server's statements may be out of date ("cached plan must not change result type"). */
 void prepare_plan_is_stale(struct server *server);
 /* The server ends. */

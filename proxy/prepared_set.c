@@ -113,11 +113,6 @@ void prepared_set_confirm(struct prepared_set *set, const struct statement *stat
     if (entry) entry->is_confirmed = true;
 }
 
-void prepared_set_next_segment(struct prepared_set *set)
-{
-    set->segment++;
-}
-
 void prepared_set_doubt(struct prepared_set *set, struct statement *statement)
 {
     struct prepared *entry = find(set, statement);

@@ -26,7 +26,10 @@ enum prepared_state prepared_set_look(const struct prepared_set *set, const stru
 void prepared_set_add(struct prepared_set *set, struct statement *statement);
 void prepared_set_confirm(struct prepared_set *set,
                           const struct statement *statement); /* the Parse was done; harmless when it is not there */
-void prepared_set_next_segment(struct prepared_set *set);
+static inline void prepared_set_next_segment(struct prepared_set *set)
+{
+    set->segment++;
+}
 void prepared_set_remove(struct prepared_set *set, const struct statement *statement); /* harmless when it is not there */
 struct statement *prepared_set_oldest(const struct prepared_set *set);                 /* the least recently used, borrowed; NULL: empty */
 /* PREPARED_MAYBE from now on, until added again. Entered as the least recently used one when it is not there. */

@@ -14,6 +14,7 @@
 #include "protocol/frontend.h"
 #include "proxy/classify.h"
 #include "proxy/client_auth.h"
+#include "proxy/hold.h"
 #include "proxy/inquiry.h"
 #include "proxy/observe.h"
 #include "proxy/prepare.h"
@@ -113,7 +114,7 @@ static bool is_server_behind(const struct client *client)
     return stream_has_unsent(&client->server->stream) || exchange_is_full(&client->server->exchange);
 }
 
-enum walk { WALK_MORE, WALK_TERMINATE, WALK_VIOLATION };
+enum walk { WALK_MORE, WALK_HELD, WALK_TERMINATE, WALK_VIOLATION };
 
 /* Put in line as many messages as may go to the server now; `*used_out` bytes. */
 static enum walk walk(struct outgoing *outgoing, const uint8_t *data, size_t size, size_t *used_out)
@@ -136,6 +137,10 @@ static enum walk walk(struct outgoing *outgoing, const uint8_t *data, size_t siz
         }
         size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size, available = smaller(total, size - position);
         if (available < needed_at_once(&frame)) break;
+        if (hold_may_be_due(client->server) && hold_is_due(client, message, available, &frame)) {
+            result = WALK_HELD;
+            break;
+        }
         rewrite_message(outgoing, message, available, &frame);
         observe_sent(client, frame.type, message + FRAME_HEADER_SIZE, available - FRAME_HEADER_SIZE, frame.body_size);
         client->message_left = (uint32_t)(total - available);
@@ -157,6 +162,17 @@ static bool send_local_replies(struct client *client)
         if (!stream_write(&client->stream, buffer, writer.size)) are_taken = false;
     }
     return are_taken;
+}
+
+/* What is left waits for replies: the client is not read until some have come. The server shall not keep them to itself until the Sync that may be among what waits. */
+static void hold_back(struct outgoing *outgoing)
+{
+    if (exchange_needs_sync(&outgoing->server->exchange)) {
+        struct bytes_writer writer = outgoing_make(outgoing, FRAME_HEADER_SIZE);
+        frontend_write_flush(&writer);
+        outgoing_add_made(outgoing, &writer);
+    }
+    stream_pause_reading(&outgoing->client->stream);
 }
 
 static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
@@ -181,11 +197,13 @@ static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
     }
     size_t used;
     enum walk result = walk(&outgoing, data, size, &used);
+    if (result == WALK_HELD) hold_back(&outgoing);
     server->is_inside_message = client->message_left > 0;
     outgoing_flush(&outgoing);
     if (!send_local_replies(client) || is_server_behind(client)) stream_pause_reading(&client->stream);
     switch (result) {
-    case WALK_MORE: break;
+    case WALK_MORE:
+    case WALK_HELD: break;
     case WALK_VIOLATION: violate(client, "invalid frontend message"); return used;
     case WALK_TERMINATE:
         client->is_polite = true;

@@ -58,7 +58,7 @@ static void add_piece(struct pieces *pieces, const uint8_t *data, size_t size)
 /* Messages that say something to us, too. They are looked at as a whole, unless they are larger than any sensible one. */
 static bool is_for_us_too(const struct server *server, uint8_t type)
 {
-    return server->inquiry || (server->client && server->client->awaits_deallocate) || type == BACKEND_READY_FOR_QUERY ||
+    return server->inquiry || deallocations_are_running(&server->deallocations) || type == BACKEND_READY_FOR_QUERY ||
            type == BACKEND_PARAMETER_STATUS || type == BACKEND_ERROR;
 }
 
@@ -178,12 +178,12 @@ static void look_at_answer(struct server *server, uint8_t type, const uint8_t *b
         inquiry_fail(server);
 }
 
+/* Of a message that deallocates: before the exchange hears of it, for whom it may be the end of that message. */
 static void look_at_tag(struct server *server, const uint8_t *body, size_t size)
 {
     const char *tag;
-    if (server->client && server->client->awaits_deallocate && backend_parse_command_complete(body, size, &tag) == CODEC_OK &&
-        strcmp(tag, "DEALLOCATE ALL") == 0)
-        rewrite_deallocated_all(server);
+    if (exchange_front_is_watched(&server->exchange) && backend_parse_command_complete(body, size, &tag) == CODEC_OK)
+        prepare_look_at_tag(server, tag);
 }
 
 /* An error of ours in the place of the server's, or the server's with the client's own statement names in it. */
@@ -224,6 +224,8 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
         distrust(server, "a malformed ReadyForQuery came from the server");
         return 0;
     }
+    if (frame.type == BACKEND_COMMAND_COMPLETE && is_whole && deallocations_are_running(&server->deallocations))
+        look_at_tag(server, body, frame.body_size);
     bool is_ours = exchange_front_is_ours(&server->exchange);
     bool is_swallowed;
     switch (exchange_received(&server->exchange, frame.type, status)) {
@@ -233,7 +235,6 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     case EXCHANGE_UNEXPECTED:
     default: distrust(server, "the server sent a message that nothing had asked for"); return 0;
     }
-    if (is_whole && frame.type == BACKEND_COMMAND_COMPLETE) look_at_tag(server, body, frame.body_size);
     if (is_swallowed && is_whole && frame.type == BACKEND_ERROR && are_last_words(body, frame.body_size)) is_swallowed = false;
     bool is_answer = server->inquiry && is_ours && is_swallowed;
     if (is_answer) look_at_answer(server, frame.type, body, is_whole ? frame.body_size : 0);

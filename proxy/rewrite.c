@@ -15,12 +15,21 @@
 #include "proxy/memory.h"
 #include "proxy/pins.h"
 #include "proxy/prepare.h"
+#include "proxy/rename.h"
 #include "proxy/touch.h"
 
 /* All texts together; what comes beyond that stays with its client's server. */
 enum { STATEMENTS_BYTES_MAX = 256 * 1024 * 1024 };
 
 /* ---- messages of the client ---- */
+
+/* A Bind message. */
+struct bind {
+    const char *portal, *name; /* of the statement */
+    size_t portal_size, name_size;
+    const uint8_t *rest; /* what follows them, as far as it is there */
+    size_t rest_size, body_size;
+};
 
 /* As it is. */
 static void pass(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
@@ -32,22 +41,6 @@ static void pass(struct outgoing *outgoing, const uint8_t *message, size_t avail
         preparations_push(&server->preparations, PREPARATION_PLAIN, NULL, NULL, NULL);
     size_t total = (size_t)FRAME_HEADER_SIZE + frame->body_size;
     outgoing_add(outgoing, message, total < available ? total : available);
-}
-
-/* The statement that the client calls by this name, in the terms of its settings now: a server must not get it from a session that reads it otherwise. */
-static struct statement *find_statement(struct outgoing *outgoing, const char *name)
-{
-    struct client *client = outgoing->client;
-    struct statement *statement = statement_names_find(&client->statements, name);
-    uint64_t context = statement ? client_text_context(client) : 0;
-    if (!statement || statement->context == context) return statement;
-    struct statement_terms terms = {.context = context, .is_named = true, .is_scannable = client_text_is_scannable(outgoing->client)};
-    struct statement *renewed = statements_intern(client->host->commons->statements, statement->tail, statement->tail_size, &terms);
-    statement_effects(renewed, terms.is_scannable, client_text_strings(outgoing->client));
-    struct statement *former = statement_names_set(&client->statements, name, renewed);
-    statement_unref(&former);
-    statement_unref(&renewed); /* the client's names hold it */
-    return statement_names_find(&client->statements, name);
 }
 
 static void pass_parse_unnamed(struct outgoing *outgoing, const uint8_t *message, const struct frame *frame, struct statement *statement)
@@ -77,11 +70,29 @@ static void pass_duplicate(struct outgoing *outgoing, struct statement *existing
     prepare_send_parse(outgoing, existing);
 }
 
+/* SQL's PREPARE may have given the name to a statement. The server shall say so, which an empty statement under the name, closed again, makes it do. */
+static void probe_name(struct outgoing *outgoing, const char *name)
+{
+    struct client *client = outgoing->client;
+    struct server *server = outgoing->server;
+    bool may_be_of_sql = (client->pins & (PIN_PREPARE | PIN_UNKNOWN)) || (client->touched & EFFECT_PREPARE) || server->inquiry;
+    if (!may_be_of_sql || server->exchange.status == 'E' || strlen(name) > SQL_IDENTIFIER_SIZE_MAX) return;
+    if (!exchange_sent(&server->exchange, EXCHANGE_INJECTED, FRONTEND_PARSE, 0)) return;
+    preparations_push(&server->preparations, PREPARATION_PLAIN, NULL, NULL, NULL);
+    exchange_sent(&server->exchange, EXCHANGE_OURS, FRONTEND_CLOSE, 'S');
+    preparations_push(&server->preparations, PREPARATION_PLAIN, NULL, NULL, NULL);
+    struct bytes_writer writer = outgoing_make(outgoing, 4 * SQL_IDENTIFIER_SIZE_MAX);
+    frontend_write_parse(&writer, name, "", NULL, 0);
+    frontend_write_close(&writer, 'S', name);
+    outgoing_add_made(outgoing, &writer);
+}
+
 static void pass_parse_named(struct outgoing *outgoing, const char *name, struct statement *statement)
 {
     struct client *client = outgoing->client;
     struct server *server = outgoing->server;
     enum preparation_kind kind = PREPARATION_NAMED;
+    probe_name(outgoing, name);
     enum prepared_state state = prepared_set_use(&server->prepared, statement);
     if (state == PREPARED_YES && exchange_may_have_failed(&server->exchange)) state = PREPARED_MAYBE; /* the server shall refuse it, then */
     if (state == PREPARED_YES) {
@@ -173,73 +184,6 @@ static void send_query(struct outgoing *outgoing, const char *text)
     outgoing_flush(outgoing); /* header and text end with this function and its caller */
 }
 
-static void send_sync(struct outgoing *outgoing)
-{
-    exchange_sent(&outgoing->server->exchange, EXCHANGE_OURS, FRONTEND_SYNC, 0);
-    struct bytes_writer writer = outgoing_make(outgoing, PREPARE_SMALL_MESSAGE);
-    frontend_write_sync(&writer);
-    outgoing_add_made(outgoing, &writer);
-}
-
-/*
- * SQL that names a statement of the protocol's: it must be there, under the name that the server knows. PREPARE of such a name fails then, as it should.
- * In the simple protocol a Sync keeps a Parse that fails from taking the Query with it.
- */
-struct rename {
-    struct outgoing *outgoing;
-    enum exchange_owner owner; /* of a Parse put in front: EXCHANGE_OURS in the simple protocol */
-};
-
-static const char *rename_statement(void *context, const char *name, uint32_t effect)
-{
-    const struct rename *rename = context;
-    struct outgoing *outgoing = rename->outgoing;
-    struct client *client = outgoing->client;
-    struct statement *statement = find_statement(outgoing, name);
-    if (!statement) return NULL;
-    if (prepare_statement(outgoing, statement, rename->owner) && rename->owner == EXCHANGE_OURS) send_sync(outgoing);
-    if (effect & EFFECT_EXECUTE) touch_by_effects(client, statement->effects);
-    if (effect & EFFECT_DEALLOCATE) {
-        prepared_set_doubt(&outgoing->server->prepared, statement);
-        struct statement *former = statement_names_set(&client->statements, name, NULL);
-        statement_unref(&former);
-    }
-    return statement->name; /* the server's set, or the client's, holds it */
-}
-
-/* Whether SQL with these effects may name a statement of the protocol's. */
-static bool may_rename(const struct client *client, uint32_t effects)
-{
-    return (effects & EFFECTS_ON_NAMES) && statement_names_count(&client->statements) > 0;
-}
-
-/* Interned, with the names in its text as the server knows them. The caller's reference. */
-static struct statement *statement_of_message(struct outgoing *outgoing, const struct frontend_parse_message *parsed, const uint8_t *body,
-                                              size_t size)
-{
-    struct client *client = outgoing->client;
-    struct statements *table = client->host->commons->statements;
-    size_t name_size = strlen(parsed->statement) + 1, text_size = strlen(parsed->text) + 1;
-    bool can_scan = client_text_is_scannable(outgoing->client);
-    enum sql_strings strings = client_text_strings(outgoing->client);
-    struct statement_terms terms = {.context = client_text_context(client), .is_named = name_size > 1, .is_scannable = can_scan};
-    struct statement *statement = statements_intern(table, body + name_size, size - name_size, &terms);
-    uint32_t effects = statement_effects(statement, can_scan, strings);
-    struct rename rename = {.outgoing = outgoing, .owner = EXCHANGE_INJECTED};
-    char *text = may_rename(client, effects) ? statement_rename(parsed->text, text_size - 1, strings, rename_statement, &rename) : NULL;
-    if (!text) return statement;
-    size_t types_size = size - name_size - text_size, new_size = strlen(text) + 1;
-    uint8_t *tail = memory_alloc(new_size + types_size);
-    memcpy(tail, text, new_size);
-    memcpy(tail + new_size, body + name_size + text_size, types_size);
-    statement_unref(&statement);
-    statement = statements_intern(table, tail, new_size + types_size, &terms);
-    statement_effects(statement, can_scan, strings);
-    free(tail);
-    free(text);
-    return statement;
-}
-
 static void parse_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
 {
     struct client *client = outgoing->client;
@@ -254,7 +198,7 @@ static void parse_message(struct outgoing *outgoing, const uint8_t *message, siz
         pass(outgoing, message, available, frame);
         return;
     }
-    struct statement *statement = statement_of_message(outgoing, &parsed, body, frame->body_size);
+    struct statement *statement = rename_parse(outgoing, &parsed, body, frame->body_size);
     struct statement *existing = *parsed.statement ? statement_names_find(&client->statements, parsed.statement) : NULL;
     if (existing)
         pass_duplicate(outgoing, existing);
@@ -278,8 +222,7 @@ static void query_message(struct outgoing *outgoing, const uint8_t *message, siz
         pass(outgoing, message, available, frame);
         return;
     }
-    enum sql_strings strings = client_text_strings(client);
-    uint32_t effects = statement_effects_of_text(text, frame->body_size - 1, client_text_is_scannable(client), strings);
+    uint32_t effects = statement_effects_of_text(text, frame->body_size - 1, client_text_is_scannable(client), client_text_strings(client));
     if (inquiry_refuses_pin(client, effects)) {
         client->host->commons->stats.pins_refused++;
         send_query(outgoing, refusal_sql);
@@ -288,52 +231,77 @@ static void query_message(struct outgoing *outgoing, const uint8_t *message, siz
     effects |= touch_effects_of_functions(client, effects, text, frame->body_size - 1);
     touch_note_names(client, effects, text, frame->body_size - 1);
     touch_by_effects(client, effects);
-    struct rename rename = {.outgoing = outgoing, .owner = EXCHANGE_OURS};
-    char *renamed = may_rename(client, effects) ? statement_rename(text, frame->body_size - 1, strings, rename_statement, &rename) : NULL;
+    char *renamed = rename_query(outgoing, text, frame->body_size - 1, effects);
     if (renamed)
         send_query(outgoing, renamed);
     else
         pass(outgoing, message, available, frame);
+    if (deallocations_run(&server->deallocations, NULL)) prepare_deallocation_sent(server);
     free(renamed);
 }
 
-/* Bind: portal, statement, the rest. */
+/* Bind of a statement that the server knows by another name. */
+static void send_bind(struct outgoing *outgoing, const struct statement *statement, const struct bind *bind)
+{
+    exchange_sent(&outgoing->server->exchange, EXCHANGE_CLIENT, FRONTEND_BIND, 0);
+    size_t new_name_size = strlen(statement->name) + 1;
+    struct bytes_writer writer = outgoing_make(outgoing, FRAME_HEADER_SIZE);
+    bytes_write_u8(&writer, FRONTEND_BIND);
+    bytes_write_u32(&writer, (uint32_t)(4 + bind->body_size - bind->name_size + new_name_size));
+    outgoing_add_made(outgoing, &writer);
+    outgoing_add(outgoing, (const uint8_t *)bind->portal, bind->portal_size);
+    outgoing_add(outgoing, (const uint8_t *)statement->name, new_name_size);
+    outgoing_add(outgoing, bind->rest, bind->rest_size);
+}
+
 static void bind_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
 {
     struct client *client = outgoing->client;
     const uint8_t *body = message + FRAME_HEADER_SIZE;
     size_t here = available - FRAME_HEADER_SIZE < frame->body_size ? available - FRAME_HEADER_SIZE : frame->body_size;
-    const char *portal, *name;
-    if (frontend_parse_bind_names(body, here, &portal, &name) != CODEC_OK) {
+    struct bind bind = {.body_size = frame->body_size};
+    if (frontend_parse_bind_names(body, here, &bind.portal, &bind.name) != CODEC_OK) {
         pass(outgoing, message, available, frame);
         return;
     }
-    size_t portal_size = strlen(portal) + 1, name_size = strlen(name) + 1;
-    const uint8_t *rest = body + portal_size + name_size;
-    size_t rest_size = here - portal_size - name_size;
-    if (*name == '\0') {
-        if (client->unnamed) run(outgoing, client->unnamed, rest, rest_size);
+    bind.portal_size = (size_t)(bind.name - bind.portal); /* it stands right before the name */
+    bind.name_size = strlen(bind.name) + 1;
+    bind.rest = body + bind.portal_size + bind.name_size;
+    bind.rest_size = here - bind.portal_size - bind.name_size;
+    if (outgoing->server->deallocations.count > 0) deallocations_rebind(&outgoing->server->deallocations, bind.portal);
+    struct statement *statement = *bind.name ? prepare_find(client, bind.name) : client->unnamed;
+    if (statement) {
+        run(outgoing, statement, bind.rest, bind.rest_size);
+        struct statement *instead = statement->effects & RENAME_EFFECTS ? rename_bound(outgoing, statement, bind.portal) : NULL;
+        if (instead) {
+            send_bind(outgoing, instead, &bind);
+            statement_unref(&instead);
+            return;
+        }
+    }
+    if (*bind.name == '\0') {
         prepare_unnamed(outgoing);
         pass(outgoing, message, available, frame);
-        return;
-    }
-    struct statement *statement = find_statement(outgoing, name);
-    if (!statement) {
+    } else if (statement) {
+        prepare_statement(outgoing, statement, EXCHANGE_INJECTED);
+        send_bind(outgoing, statement, &bind);
+    } else {
         client->touched |= EFFECT_OPAQUE_CODE; /* made by SQL, or it does not exist */
+        pass(outgoing, message, available, frame);
+    }
+}
+
+static void execute_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
+{
+    struct server *server = outgoing->server;
+    if (server->deallocations.count == 0) {
         pass(outgoing, message, available, frame);
         return;
     }
-    run(outgoing, statement, rest, rest_size);
-    prepare_statement(outgoing, statement, EXCHANGE_INJECTED);
-    exchange_sent(&outgoing->server->exchange, EXCHANGE_CLIENT, FRONTEND_BIND, 0);
-    size_t new_name_size = strlen(statement->name) + 1;
-    struct bytes_writer writer = outgoing_make(outgoing, FRAME_HEADER_SIZE);
-    bytes_write_u8(&writer, FRONTEND_BIND);
-    bytes_write_u32(&writer, (uint32_t)(4 + frame->body_size - name_size + new_name_size));
-    outgoing_add_made(outgoing, &writer);
-    outgoing_add(outgoing, body, portal_size);
-    outgoing_add(outgoing, (const uint8_t *)statement->name, new_name_size);
-    outgoing_add(outgoing, rest, rest_size);
+    const char *portal = (const char *)message + FRAME_HEADER_SIZE;
+    bool is_whole = available >= (size_t)FRAME_HEADER_SIZE + frame->body_size && memchr(portal, '\0', frame->body_size);
+    pass(outgoing, message, available, frame);
+    if (is_whole && deallocations_run(&server->deallocations, portal)) prepare_deallocation_sent(server);
 }
 
 static void describe_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
@@ -345,7 +313,7 @@ static void describe_message(struct outgoing *outgoing, const uint8_t *message, 
         pass(outgoing, message, available, frame);
         return;
     }
-    struct statement *statement = *name ? find_statement(outgoing, name) : NULL;
+    struct statement *statement = *name ? prepare_find(outgoing->client, name) : NULL;
     if (!statement) {
         if (*name == '\0') prepare_unnamed(outgoing);
         pass(outgoing, message, available, frame);
@@ -398,8 +366,9 @@ void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t a
     case FRONTEND_DESCRIBE: describe_message(outgoing, message, available, frame); return;
     case FRONTEND_CLOSE: close_message(outgoing, message, available, frame); return;
     case FRONTEND_QUERY: query_message(outgoing, message, available, frame); return;
+    case FRONTEND_EXECUTE: execute_message(outgoing, message, available, frame); return;
     case FRONTEND_SYNC:
-        prepared_set_next_segment(&outgoing->server->prepared);
+        prepare_next_segment(outgoing->server);
         pass(outgoing, message, available, frame);
         return;
     case FRONTEND_FUNCTION_CALL:
@@ -422,7 +391,7 @@ bool rewrite_answer_parse(struct client *client, const uint8_t *message, const s
     struct statement *statement =
         statements_intern(client->host->commons->statements, body + name_size, frame->body_size - name_size, &terms);
     bool is_known =
-        statement->is_proven && !may_rename(client, statement_effects(statement, terms.is_scannable, client_text_strings(client)));
+        statement->is_proven && !rename_is_due(client, statement_effects(statement, terms.is_scannable, client_text_strings(client)));
     if (is_known) {
         statement_names_set(&client->statements, parsed.statement, statement);
         static const uint8_t parse_complete[] = {BACKEND_PARSE_COMPLETE, 0, 0, 0, 4};
@@ -430,12 +399,6 @@ bool rewrite_answer_parse(struct client *client, const uint8_t *message, const s
     }
     statement_unref(&statement);
     return is_known;
-}
-
-void rewrite_deallocated_all(struct server *server)
-{
-    statement_names_clear(&server->client->statements);
-    prepared_set_doubt_all(&server->prepared);
 }
 
 /* ---- errors that name our names ---- */
@@ -456,7 +419,7 @@ size_t rewrite_error(const struct client *client, const uint8_t *body, size_t si
     memcpy(server_name, found, sizeof server_name - 1);
     server_name[sizeof server_name - 1] = '\0';
     const char *name = statement_names_of(&client->statements, server_name);
-    if (!name) return 0;
+    if (!name) name = "?"; /* it has given it up meanwhile */
     size_t before = (size_t)(found - text), after = before + STATEMENT_NAME_SIZE - 1;
     struct bytes_writer writer;
     bytes_writer_init(&writer, message_out, capacity);

@@ -19,8 +19,6 @@ void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t a
  */
 bool rewrite_answer_parse(struct client *client, const uint8_t *message, const struct frame *frame);
 
-/* DEALLOCATE ALL, as one of several statements, succeeded: the tag said so. */
-void rewrite_deallocated_all(struct server *server);
 /*
  * If the body of an ErrorResponse names one of our statement names, write the whole message with the client's own name instead. Returns its size; 0: send it as it is.
  */

@@ -2,6 +2,7 @@
 #define PROXY_SERVER_H
 
 #include "proxy/commons.h"
+#include "proxy/deallocations.h"
 #include "proxy/exchange.h"
 #include "proxy/preparations.h"
 #include "proxy/prepared_set.h"
@@ -61,6 +62,7 @@ struct server {
     bool is_inside_message;                 /* a client's message has been sent to it in part */
     struct prepared_set prepared;           /* the statements that it has */
     struct preparations preparations;       /* those under way */
+    struct deallocations deallocations;     /* what its client's message is about to take from it */
     struct statement *unnamed;              /* its unnamed statement; NULL: none, or not known */
     bool is_unnamed_confirmed;              /* its Parse was done */
     uint32_t unnamed_segment;               /* as prepared_set.h: where its Parse was sent */

@@ -7,7 +7,7 @@
 
 #include "proxy/memory.h"
 
-_Static_assert(SQL_EFFECT_COUNT <= 29, "the three highest bits are ours");
+_Static_assert(SQL_EFFECT_COUNT <= 31, "the highest bit is ours");
 
 static bool drops_on_commit(const char *text, size_t size, enum sql_strings strings)
 {
@@ -27,23 +27,11 @@ static bool drops_on_commit(const char *text, size_t size, enum sql_strings stri
     return matched == WORDS;
 }
 
-static bool deallocates_all(const char *text, size_t size, enum sql_strings strings)
-{
-    struct sql_effect_scan scan;
-    struct sql_statement statement;
-    sql_effect_init(&scan, text, size, strings);
-    while (sql_effect_next(&scan, &statement))
-        if ((statement.effects & EFFECT_DEALLOCATE) && statement.is_all) return true;
-    return false;
-}
-
 uint32_t statement_effects_of_text(const char *text, size_t size, bool can_scan, enum sql_strings strings)
 {
     if (!can_scan) return EFFECT_OPAQUE_CODE;
     size_t count;
     uint32_t effects = sql_effect_of(text, size, strings, &count) & (EFFECTS_TO_ASK | EFFECTS_ON_NAMES | EFFECT_CREATE);
-    if ((effects & EFFECT_DEALLOCATE) && deallocates_all(text, size, strings))
-        effects |= count == 1 ? EFFECT_DEALLOCATE_ALL : EFFECT_DEALLOCATE_ALL_LATER;
     /* DISCARD ALL is refused among other statements. */
     if (count > 1) effects &= ~(uint32_t)EFFECT_DISCARD_ALL;
     /* A table that ends with its transaction is nobody's state afterwards. */
@@ -85,8 +73,9 @@ char *statement_rename(const char *text, size_t size, enum sql_strings strings,
     while (sql_effect_next(&scan, &statement)) {
         char name[SQL_IDENTIFIER_SIZE_MAX + 1];
         uint32_t effect = statement.effects & EFFECTS_ON_NAMES;
-        if (!effect || !statement.name.text || statement.is_all || sql_identifier_text(&statement.name, name) == 0) continue;
-        const char *other = rename(context, name, effect);
+        bool is_named = statement.name.text && !statement.is_all && sql_identifier_text(&statement.name, name) > 0;
+        if (!effect || !(is_named || statement.is_all)) continue;
+        const char *other = rename(context, is_named ? name : NULL, effect);
         if (!other) continue;
         size_t start = (size_t)(statement.name.text - text);
         append(&result, text + copied, start - copied);

@@ -13,10 +13,6 @@
 /* A statement ran while its client was pinned: the pin may have ended. */
 #define EFFECT_RAN (UINT32_C(1) << 31)
 
-/* DEALLOCATE ALL, beside EFFECT_DEALLOCATE: as the only statement of its text, or among others, of which one before it may fail. */
-#define EFFECT_DEALLOCATE_ALL       (UINT32_C(1) << 30)
-#define EFFECT_DEALLOCATE_ALL_LATER (UINT32_C(1) << 29)
-
 /* Those of statements that name a prepared statement. */
 #define EFFECTS_ON_NAMES ((uint32_t)(EFFECT_PREPARE | EFFECT_EXECUTE | EFFECT_DEALLOCATE))
 
@@ -33,7 +29,8 @@ uint32_t statement_effects(struct statement *statement, bool can_scan, enum sql_
 
 /*
  * The query string with each name of PREPARE, EXECUTE and DEALLOCATE that `rename` knows replaced. NULL: nothing to replace. malloc'ed; the caller's.
- * `rename` is given the identifier as PostgreSQL would fold it, and what is done with it; it returns the new name or NULL.
+ * `rename` is given the identifier as PostgreSQL would fold it, and what is done with it; it returns the new name, valid until its next call, or NULL. Of DEALLOCATE ALL it
+ * is told, too: the name is NULL then.
  */
 char *statement_rename(const char *text, size_t size, enum sql_strings strings,
                        const char *(*rename)(void *context, const char *name, uint32_t effect), void *context);

@@ -6,15 +6,6 @@
 #include "protocol/bytes.h"
 #include "proxy/client_text.h"
 
-/* DISCARD ALL and DEALLOCATE ALL: the client's names are gone, unless it is known that the server is going to refuse. */
-static void forget_statements(struct client *client, uint32_t effects)
-{
-    const struct exchange *exchange = &client->server->exchange;
-    if (exchange_is_settled(exchange) && (exchange->status == 'E' || (exchange->status == 'T' && (effects & EFFECT_DISCARD_ALL)))) return;
-    statement_names_clear(&client->statements);
-    prepared_set_doubt_all(&client->server->prepared);
-}
-
 /* CREATE makes temporary objects where search_path says so; while that is being set or asked for, it may. */
 static bool may_have_temporary_path(const struct client *client, uint32_t effects)
 {
@@ -31,8 +22,6 @@ void touch_by_effects(struct client *client, uint32_t effects)
     if ((effects & EFFECT_EXECUTE) && may_be_of_sql) effects |= EFFECT_OPAQUE_CODE;
     client->touched |= effects & EFFECTS_TO_ASK;
     if (client->pins) client->touched |= EFFECT_RAN;
-    if (effects & (EFFECT_DISCARD_ALL | EFFECT_DEALLOCATE_ALL)) forget_statements(client, effects);
-    if (effects & EFFECT_DEALLOCATE_ALL_LATER) client->awaits_deallocate = true;
 }
 
 /* What the text may do besides, by functions of the database. */

@@ -6,7 +6,7 @@
 
 /*
  * What a statement that a client runs may do to its session, noted when the statement goes to the server: reasons for an inquiry when the server is at rest again
- * (client->touched), statements that are discarded, names of custom settings.
+ * (client->touched), names of custom settings.
  */
 
 /* A statement with these effects goes to the client's server. */

@@ -1,10 +1,10 @@
 /*
  * The exchange by example. Each case is a script of tokens:
  *   >P  the client's message of that type was sent (>Ds, >Dp: Describe of a statement, of a portal);  +Q  the same for one of ours;  ^P  for one injected
- *   *P  the client's message is answered here;  :1  that reply is due now (:0  none is)
+ *   wQ  the client's message was sent, and is watched; *P  the client's message is answered here;  :1  that reply is due now (:0  none is)
  *   <C  a reply that is to be FORWARDed (<ZT: ReadyForQuery with its status);  -C  to be SWALLOWed;  ~N  ASYNC;  !C  UNEXPECTED
  *   @dfs  since the last time these outcomes were reported: done, failed, skipped (@  none)
- *   =idle =settled =owing =doubtful =sync =copy  what must hold here (=owing: not settled; =sync: a Sync is needed; =copy: data is wanted)
+ *   =idle =settled =owing =doubtful =sync =copy =watched =unwatched  what must hold here (=owing: not settled; =sync: a Sync is needed; =copy: data is wanted)
  * The random comparison with a model of PostgreSQL's backend is test_exchange_model.c.
  */
 #include "proxy/exchange.h"
@@ -27,6 +27,8 @@ static bool holds(const struct exchange *exchange, const char *condition)
     if (strcmp(condition, "doubtful") == 0) return exchange_is_doubtful(exchange) && !exchange_is_settled(exchange);
     if (strcmp(condition, "sync") == 0) return exchange_needs_sync(exchange) && !exchange_is_settled(exchange);
     if (strcmp(condition, "copy") == 0) return exchange_wants_copy_data(exchange);
+    if (strcmp(condition, "watched") == 0) return exchange_front_is_watched(exchange);
+    if (strcmp(condition, "unwatched") == 0) return !exchange_front_is_watched(exchange);
     return false;
 }
 
@@ -143,6 +145,10 @@ static struct script scripts[] = {
     {"copy in simple fails before the sync in the data", ">Q >S >c <G <E <ZI =doubtful +Q <ZI -I -ZI =idle"},
     {"copy in fails before it began", ">P >B >E >S <1 <2 <E <ZI =idle"},
     /* Answered here. */
+    {"a query that is watched", ">Q wQ >Q <C @ <ZI =watched @ <C <C @ <ZI @d =unwatched <C <ZI =idle @"},
+    {"one that fails", "wQ <C <E @ <ZI @d =idle"},
+    {"an execute that is watched", ">P >B wE >E >S <1 @d <2 =watched <C @d =unwatched <C <ZI =idle"},
+    {"one that fails, and one that is skipped", ">B wE wE >S <2 <E @fs <ZI =idle"},
     {"parse answered here", "*P =sync :1 :0 =sync >B >E >S <2 <C <ZI =idle @d"},
     {"parse answered here takes its turn", ">B *P *C >S :0 <2 :1 :3 :0 <ZI =idle @dd"},
     {"parse answered here behind an error", ">B *P >P >C >S <E :0 @sss <ZI =idle"},
@@ -184,6 +190,10 @@ ParameterizedTest(struct script *script, exchange, script)
         case '>': exchange_sent(&exchange, EXCHANGE_CLIENT, (uint8_t)token[1], (char)(token[2] - 'a' + 'A')); break;
         case '+': exchange_sent(&exchange, EXCHANGE_OURS, (uint8_t)token[1], 0); break;
         case '^': exchange_sent(&exchange, EXCHANGE_INJECTED, (uint8_t)token[1], 0); break;
+        case 'w':
+            cr_assert(exchange_sent(&exchange, EXCHANGE_CLIENT, (uint8_t)token[1], 0));
+            exchange_watch_last(&exchange);
+            break;
         case '*': exchange_answer_here(&exchange, (uint8_t)token[1]); break;
         case ':':
             cr_assert_eq(exchange_local_reply(&exchange), token[1] == '0' ? 0 : token[1], "%s: token %d, %s", script->name, number, token);

@@ -211,3 +211,77 @@ Test(preparations, what_a_close_would_have_removed_is_what_the_next_one_found)
     undo(&undone);
     expect_next(PREPARATION_NAMED, 1, 0, "a");
 }
+
+/* ---- what is not known yet ---- */
+
+static void end_of_first(void)
+{
+    struct preparation first = preparations_pop(&preparations);
+    preparation_fini(&first);
+}
+
+Test(preparations, a_name_is_awaited_from_later_segments)
+{
+    cr_expect_eq(preparations.uncertain, 0);
+    push(PREPARATION_NAMED, 0, -1, "a");
+    push(PREPARATION_INJECTED, 1, -1, NULL);
+    cr_expect_eq(preparations.uncertain, 0);
+    cr_expect_not(preparations_await_name(&preparations, "a"));
+    preparations_next_segment(&preparations);
+    push(PREPARATION_CLOSED, -1, 1, "b");
+    cr_expect_eq(preparations.uncertain, 2);
+    cr_expect(preparations_await_names(&preparations));
+    cr_expect(preparations_await_name(&preparations, "a"));
+    cr_expect_not(preparations_await_name(&preparations, "b"), "it is of this segment");
+    cr_expect_not(preparations_await_name(&preparations, ""));
+    preparations_next_segment(&preparations);
+    cr_expect(preparations_await_name(&preparations, "b"));
+    end_of_first();
+    cr_expect_not(preparations_await_name(&preparations, "a"));
+    end_of_first();
+    cr_expect(preparations_await_names(&preparations));
+    end_of_first();
+    cr_expect_eq(preparations.uncertain, 0);
+}
+
+Test(preparations, of_the_unnamed_statement_the_last_word_counts)
+{
+    push(PREPARATION_UNNAMED, 0, -1, NULL);
+    preparations_next_segment(&preparations);
+    cr_expect(preparations_await_name(&preparations, ""));
+    cr_expect_not(preparations_await_names(&preparations));
+    push(PREPARATION_NAMED, 0, -1, "a");
+    push(PREPARATION_INJECTED_UNNAMED, 0, -1, NULL);
+    cr_expect(preparations_await_name(&preparations, ""));
+    push(PREPARATION_UNNAMED, 1, 0, NULL);
+    push(PREPARATION_EVICTED, 1, -1, NULL);
+    cr_expect_not(preparations_await_name(&preparations, ""));
+    preparations_next_segment(&preparations);
+    cr_expect(preparations_await_name(&preparations, ""));
+    push(PREPARATION_UNNAMED_CLOSED, -1, 1, NULL);
+    cr_expect_not(preparations_await_name(&preparations, ""));
+}
+
+Test(preparations, a_deallocation_makes_what_follows_uncertain)
+{
+    push(PREPARATION_PLAIN, -1, -1, NULL);
+    cr_expect_eq(preparations.uncertain, 0);
+    push(PREPARATION_DEALLOCATION, -1, -1, NULL);
+    push(PREPARATION_PLAIN, -1, -1, NULL);
+    cr_expect_eq(preparations.uncertain, 2);
+    end_of_first();
+    end_of_first();
+    cr_expect_eq(preparations.uncertain, 0);
+    end_of_first();
+    cr_expect_eq(preparations.uncertain, 0);
+}
+
+Test(preparations, in_a_long_pipeline_it_is_taken_for_granted)
+{
+    enum { MANY = 300 };
+    for (int i = 0; i < MANY; i++) push(PREPARATION_NAMED, 0, -1, "a");
+    preparations_next_segment(&preparations);
+    cr_expect(preparations_await_name(&preparations, "b"));
+    for (int i = 0; i < MANY / 2; i++) end_of_first();
+    cr_expect_not(preparations_await_name(&preparations, "b"));
+}

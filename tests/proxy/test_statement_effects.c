@@ -91,23 +91,6 @@ Test(statement_effects, a_table_that_ends_with_its_transaction)
     EXPECT_EFFECTS(cases);
 }
 
-Test(statement_effects, deallocate_all_alone_and_among_others)
-{
-    static const struct effects_case cases[] = {
-        {"DEALLOCATE ALL", EFFECT_DEALLOCATE | EFFECT_DEALLOCATE_ALL},
-        {"deallocate /* x */ prepare all;", EFFECT_DEALLOCATE | EFFECT_DEALLOCATE_ALL},
-        {"; DEALLOCATE ALL ;;", EFFECT_DEALLOCATE | EFFECT_DEALLOCATE_ALL},
-        {"DEALLOCATE \"all\"", EFFECT_DEALLOCATE},
-        {"DEALLOCATE alls", EFFECT_DEALLOCATE},
-        {"SELECT 1; DEALLOCATE ALL", EFFECT_DEALLOCATE | EFFECT_DEALLOCATE_ALL_LATER},
-        {"DEALLOCATE ALL; SELECT 1", EFFECT_DEALLOCATE | EFFECT_DEALLOCATE_ALL_LATER},
-        {"DEALLOCATE a; DEALLOCATE ALL", EFFECT_DEALLOCATE | EFFECT_DEALLOCATE_ALL_LATER},
-        {"DEALLOCATE ALL; DEALLOCATE a", EFFECT_DEALLOCATE | EFFECT_DEALLOCATE_ALL_LATER},
-        {"DEALLOCATE a; CLOSE ALL; UNLISTEN *", EFFECT_DEALLOCATE},
-    };
-    EXPECT_EFFECTS(cases);
-}
-
 /* PostgreSQL refuses it in a text of several statements. */
 Test(statement_effects, discard_all_counts_alone_only)
 {
@@ -164,8 +147,8 @@ static const char *rename_a(void *context, const char *name, uint32_t effect)
                        : effect == EFFECT_DEALLOCATE ? "deallocate"
                                                      : "?";
     size_t size = strlen(asked->text);
-    snprintf(asked->text + size, sizeof asked->text - size, "%s %s,", what, name);
-    return *name == 'a' ? "another_name" : NULL;
+    snprintf(asked->text + size, sizeof asked->text - size, "%s %s,", what, name ? name : "(all)");
+    return name && *name == 'a' ? "another_name" : NULL;
 }
 
 /* NULL: nothing is replaced. */
@@ -216,8 +199,10 @@ Test(statement_effects, rename_leaves_what_is_not_known)
     expect_rename("", NULL, "");
     expect_rename("SELECT 1", NULL, "");
     expect_rename("EXECUTE b", NULL, "execute b,");
-    expect_rename("DEALLOCATE ALL", NULL, "");
-    expect_rename("DEALLOCATE PREPARE ALL", NULL, "");
+    expect_rename("DEALLOCATE ALL", NULL, "deallocate (all),");
+    expect_rename("deallocate /* x */ prepare all;", NULL, "deallocate (all),");
+    expect_rename("SELECT 1; DEALLOCATE ALL; CLOSE ALL; UNLISTEN *", NULL, "deallocate (all),");
+    expect_rename("DEALLOCATE \"all\"", "DEALLOCATE another_name", "deallocate all,");
     expect_rename("DECLARE a CURSOR FOR SELECT 1", NULL, "");
     expect_rename("LISTEN a; CLOSE a; SAVEPOINT a", NULL, "");
     expect_rename("SELECT 'EXECUTE a' -- EXECUTE a", NULL, "");
