@@ -114,6 +114,7 @@ void lease_end(struct client *client)
     struct server *server = client->server;
     server->has_large_unnamed = false;
     bool needs_reset = is_reset_due(client);
+    server->has_restores = server->is_in_restore = false;
     if (server->deallocations.count > 0) deallocations_end(&server->deallocations); /* a portal that was never executed */
     observe_rest(client);
     unlink_both(client);

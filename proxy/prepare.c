@@ -7,6 +7,7 @@
 #include "proxy/prepare.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/frontend.h"
@@ -223,6 +224,12 @@ void prepare_deallocation_sent(struct server *server)
     preparations_push(&server->preparations, PREPARATION_DEALLOCATION, NULL, NULL, NULL);
 }
 
+void prepare_forget_restore(struct server *server)
+{
+    free(server->restore);
+    server->restore = NULL;
+}
+
 void prepare_look_at_tag(struct server *server, const char *tag)
 {
     struct client *client = server->client;
@@ -247,6 +254,7 @@ void prepare_forget_server(struct server *server)
     prepared_set_clear(&server->prepared);
     preparations_fini(&server->preparations);
     deallocations_end(&server->deallocations);
+    prepare_forget_restore(server);
     statement_unref(&server->unnamed);
     inquiry_forget(server);
 }

@@ -38,6 +38,8 @@ static inline void prepare_next_segment(struct server *server)
 }
 /* The Query or Execute that was just sent deallocates what server->deallocations say. */
 void prepare_deallocation_sent(struct server *server);
+/* Another portal is bound: server->restore is none. */
+void prepare_forget_restore(struct server *server);
 /* A tag came for it. */
 void prepare_look_at_tag(struct server *server, const char *tag);
 /* The server's statements may be out of date ("cached plan must not change result type"). */

@@ -15,6 +15,7 @@
 #include "proxy/log.h"
 #include "proxy/observe.h"
 #include "proxy/prepare.h"
+#include "proxy/restore.h"
 #include "proxy/rewrite.h"
 
 enum { PARTS_MAX = 16, REPLACED_ERROR_MAX = 8192 };
@@ -58,8 +59,8 @@ static void add_piece(struct pieces *pieces, const uint8_t *data, size_t size)
 /* Messages that say something to us, too. They are looked at as a whole, unless they are larger than any sensible one. */
 static bool is_for_us_too(const struct server *server, uint8_t type)
 {
-    return server->inquiry || deallocations_are_running(&server->deallocations) || type == BACKEND_READY_FOR_QUERY ||
-           type == BACKEND_PARAMETER_STATUS || type == BACKEND_ERROR;
+    return server->inquiry || deallocations_are_running(&server->deallocations) || server->has_restores ||
+           type == BACKEND_READY_FOR_QUERY || type == BACKEND_PARAMETER_STATUS || type == BACKEND_ERROR;
 }
 
 /* What our ROLLBACK undoes was the client's; what our settings and our reset make is known. */
@@ -235,6 +236,7 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     case EXCHANGE_UNEXPECTED:
     default: distrust(server, "the server sent a message that nothing had asked for"); return 0;
     }
+    if (server->has_restores && !is_ours && restore_hides(server, frame.type, body, is_whole ? frame.body_size : 0)) is_swallowed = true;
     if (is_swallowed && is_whole && frame.type == BACKEND_ERROR && are_last_words(body, frame.body_size)) is_swallowed = false;
     bool is_answer = server->inquiry && is_ours && is_swallowed;
     if (is_answer) look_at_answer(server, frame.type, body, is_whole ? frame.body_size : 0);

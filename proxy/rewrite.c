@@ -16,6 +16,7 @@
 #include "proxy/pins.h"
 #include "proxy/prepare.h"
 #include "proxy/rename.h"
+#include "proxy/restore.h"
 #include "proxy/touch.h"
 
 /* All texts together; what comes beyond that stays with its client's server. */
@@ -231,13 +232,16 @@ static void query_message(struct outgoing *outgoing, const uint8_t *message, siz
     effects |= touch_effects_of_functions(client, effects, text, frame->body_size - 1);
     touch_note_names(client, effects, text, frame->body_size - 1);
     touch_by_effects(client, effects);
+    if (restore_discard_all(outgoing, text, effects)) return;
     char *renamed = rename_query(outgoing, text, frame->body_size - 1, effects);
-    if (renamed)
-        send_query(outgoing, renamed);
+    char *restoring = restore_query(outgoing, renamed ? renamed : text, renamed ? strlen(renamed) : frame->body_size - 1, effects);
+    if (renamed || restoring)
+        send_query(outgoing, restoring ? restoring : renamed);
     else
         pass(outgoing, message, available, frame);
     if (deallocations_run(&server->deallocations, NULL)) prepare_deallocation_sent(server);
     free(renamed);
+    free(restoring);
 }
 
 /* Bind of a statement that the server knows by another name. */
@@ -268,10 +272,12 @@ static void bind_message(struct outgoing *outgoing, const uint8_t *message, size
     bind.name_size = strlen(bind.name) + 1;
     bind.rest = body + bind.portal_size + bind.name_size;
     bind.rest_size = here - bind.portal_size - bind.name_size;
+    if (outgoing->server->restore) prepare_forget_restore(outgoing->server);
     if (outgoing->server->deallocations.count > 0) deallocations_rebind(&outgoing->server->deallocations, bind.portal);
     struct statement *statement = *bind.name ? prepare_find(client, bind.name) : client->unnamed;
     if (statement) {
         run(outgoing, statement, bind.rest, bind.rest_size);
+        if (statement->effects & RESTORE_EFFECTS) restore_bound(outgoing, statement, bind.portal);
         struct statement *instead = statement->effects & RENAME_EFFECTS ? rename_bound(outgoing, statement, bind.portal) : NULL;
         if (instead) {
             send_bind(outgoing, instead, &bind);
@@ -294,14 +300,12 @@ static void bind_message(struct outgoing *outgoing, const uint8_t *message, size
 static void execute_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
 {
     struct server *server = outgoing->server;
-    if (server->deallocations.count == 0) {
-        pass(outgoing, message, available, frame);
-        return;
-    }
+    pass(outgoing, message, available, frame);
+    if (server->deallocations.count == 0 && !server->restore) return;
     const char *portal = (const char *)message + FRAME_HEADER_SIZE;
     bool is_whole = available >= (size_t)FRAME_HEADER_SIZE + frame->body_size && memchr(portal, '\0', frame->body_size);
-    pass(outgoing, message, available, frame);
     if (is_whole && deallocations_run(&server->deallocations, portal)) prepare_deallocation_sent(server);
+    if (is_whole && server->restore) restore_executed(outgoing, portal);
 }
 
 static void describe_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)

@@ -66,6 +66,8 @@ struct server {
     struct statement *unnamed;              /* its unnamed statement; NULL: none, or not known */
     bool is_unnamed_confirmed;              /* its Parse was done */
     uint32_t unnamed_segment;               /* as prepared_set.h: where its Parse was sent */
+    struct restore *restore;                /* what goes behind the Execute of a portal that resets; NULL: nothing */
+    bool has_restores, is_in_restore;       /* in Queries of this lease; their answer is at one now */
     bool has_large_unnamed;                 /* it is the leasing client's, too large to be kept */
     bool holds_client_back;                 /* until it has taken them */
     bool is_cancel_due;                     /* once it has taken them */
