@@ -44,7 +44,14 @@ struct preparation preparations_pop(struct preparations *preparations)
     preparations->first = (preparations->first + 1) & (preparations->capacity - 1);
     preparations->count--;
     if (preparations->uncertain > 0) preparations->uncertain--;
+    if (preparations->ended > 0) preparations->ended--;
     return preparation;
+}
+
+bool preparation_is_of_client(enum preparation_kind kind)
+{
+    return kind == PREPARATION_NAMED || kind == PREPARATION_ANSWERED || kind == PREPARATION_CLOSED || kind == PREPARATION_UNNAMED ||
+           kind == PREPARATION_UNNAMED_CLOSED;
 }
 
 static bool has_same_name(const struct preparation *a, const struct preparation *b)
@@ -52,15 +59,27 @@ static bool has_same_name(const struct preparation *a, const struct preparation 
     return a->name && b->name ? strcmp(a->name, b->name) == 0 : a->name == b->name;
 }
 
-void preparations_undo_former(struct preparations *preparations, const struct preparation *undone)
+bool preparations_undo_former(struct preparations *preparations, const struct preparation *undone)
 {
     for (uint32_t i = 0; i < preparations->count; i++) {
         struct preparation *later = at(preparations, i);
-        /* Under other settings the client's name may have come to stand for the same text in other terms. */
-        if (!statement_is_alike(later->former, undone->statement) || !has_same_name(later, undone)) continue;
+        if (!preparation_is_of_client(later->kind) || !has_same_name(later, undone)) continue;
+        /* A Query in between ends the unnamed statement. And under other settings a name may have come to stand for the same text in other terms. */
+        if (!statement_is_alike(later->former, undone->statement)) return true;
         statement_unref(&later->former);
         later->former = undone->former ? statement_ref(undone->former) : NULL;
+        return true;
     }
+    return false;
+}
+
+void preparations_end_unnamed(struct preparations *preparations)
+{
+    for (uint32_t i = preparations->ended; i < preparations->count; i++) {
+        struct preparation *item = at(preparations, i);
+        if (item->kind == PREPARATION_UNNAMED || item->kind == PREPARATION_UNNAMED_CLOSED) statement_unref(&item->former);
+    }
+    preparations->ended = preparations->count;
 }
 
 /* The latest word on the unnamed statement is what counts: each Parse of it replaces whatever was there. */
@@ -94,6 +113,15 @@ bool preparations_await_name(const struct preparations *preparations, const char
 bool preparations_await_names(const struct preparations *preparations)
 {
     return awaits_named(preparations, NULL);
+}
+
+bool preparations_evict(const struct preparations *preparations, const struct statement *statement)
+{
+    for (uint32_t i = 0; i < preparations->uncertain; i++) {
+        const struct preparation *item = at(preparations, i);
+        if (i == LOOKED_AT_MAX || (item->kind == PREPARATION_EVICTED && item->statement == statement)) return true;
+    }
+    return false;
 }
 
 void preparation_fini(struct preparation *preparation)

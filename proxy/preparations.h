@@ -38,6 +38,7 @@ struct preparations {
     uint32_t capacity, first, count;
     uint32_t segment;   /* what is pushed now belongs to it */
     uint32_t uncertain; /* how many of the first are of earlier segments, or deallocate: what follows may have to wait for them */
+    uint32_t ended;     /* how many of the first have no unnamed statement to bring back */
 };
 
 /* Takes over the references and copies the name. */
@@ -45,10 +46,15 @@ void preparations_push(struct preparations *preparations, enum preparation_kind 
                        const char *name);
 /* The first one; its references and name are the caller's: preparation_fini. Asserts that there is one. */
 struct preparation preparations_pop(struct preparations *preparations);
+/* It says what the client has under a name, or as its unnamed statement. */
+bool preparation_is_of_client(enum preparation_kind kind);
 /*
- * What `undone`, a message of the client's own, would have put under its name (nothing, if it was a Close) was never there: those behind it that would put it back are to put back what `undone` found instead.
+ * What `undone`, a message of the client's own, would have put under its name (nothing, if it was a Close) was never there: the next one for that name, which would put it back, is to
+ * put back what `undone` found instead. False: there is none, so what the client has now is up to `undone`.
  */
-void preparations_undo_former(struct preparations *preparations, const struct preparation *undone);
+bool preparations_undo_former(struct preparations *preparations, const struct preparation *undone);
+/* A Query was sent, which ends the unnamed statement: no former one comes back. */
+void preparations_end_unnamed(struct preparations *preparations);
 /* A Sync was sent: what follows it takes place whatever becomes of what came before. */
 static inline void preparations_next_segment(struct preparations *preparations)
 {
@@ -62,6 +68,8 @@ static inline void preparations_next_segment(struct preparations *preparations)
 bool preparations_await_name(const struct preparations *preparations, const char *name);
 /* The same of any name but "". */
 bool preparations_await_names(const struct preparations *preparations);
+/* A Close of ours of an earlier segment is to end the statement on the server; or, as above, very many are under way. */
+bool preparations_evict(const struct preparations *preparations, const struct statement *statement);
 void preparation_fini(struct preparation *preparation);
 void preparations_fini(struct preparations *preparations);
 

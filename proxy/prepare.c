@@ -71,11 +71,18 @@ void prepare_place(struct outgoing *outgoing, struct statement *statement, enum 
     prepare_make_room(outgoing);
 }
 
+enum prepared_state prepare_state(struct server *server, struct statement *statement)
+{
+    enum prepared_state state = prepared_set_use(&server->prepared, statement);
+    /* It has been closed, unless an error makes the server skip that. */
+    return state == PREPARED_NOT && preparations_evict(&server->preparations, statement) ? PREPARED_MAYBE : state;
+}
+
 /* Put a Parse in front when the server lacks the statement. An error in it is the client's to see when `owner` is EXCHANGE_INJECTED. */
 bool prepare_statement(struct outgoing *outgoing, struct statement *statement, enum exchange_owner owner)
 {
     struct server *server = outgoing->server;
-    enum prepared_state state = prepared_set_use(&server->prepared, statement);
+    enum prepared_state state = prepare_state(server, statement);
     if (state == PREPARED_YES) return false;
     prepare_place(outgoing, statement, state);
     if (!exchange_sent(&server->exchange, owner, FRONTEND_PARSE, 0)) return true;
@@ -112,6 +119,13 @@ void prepare_set_unnamed(struct statement **place, struct statement *statement)
     if (*place == statement) return;
     statement_unref(place);
     *place = statement ? statement_ref(statement) : NULL;
+}
+
+void prepare_end_unnamed(struct client *client)
+{
+    prepare_set_unnamed(&client->unnamed, NULL);
+    prepare_forget_unnamed(client->server);
+    preparations_end_unnamed(&client->server->preparations);
 }
 
 /* Its Parse was sent. */
@@ -158,19 +172,13 @@ static void undo_name(struct client *client, struct preparation *preparation)
     }
 }
 
-/* It says what the client has under a name, or as its unnamed statement. */
-static bool is_of_client(enum preparation_kind kind)
-{
-    return kind == PREPARATION_NAMED || kind == PREPARATION_ANSWERED || kind == PREPARATION_CLOSED || kind == PREPARATION_UNNAMED ||
-           kind == PREPARATION_UNNAMED_CLOSED;
-}
-
 static void undo(struct server *server, struct preparation *preparation, enum exchange_outcome outcome)
 {
     struct client *client = server->client;
     /* A Parse that fails has destroyed the former unnamed statement; one that was skipped has not. */
     if (preparation->kind == PREPARATION_UNNAMED && outcome == EXCHANGE_FAILED) statement_unref(&preparation->former);
-    if (is_of_client(preparation->kind)) preparations_undo_former(&server->preparations, preparation);
+    bool is_superseded = preparation_is_of_client(preparation->kind) && preparations_undo_former(&server->preparations, preparation);
+    if (is_superseded) client = NULL; /* what it has now is a later message's word */
     switch (preparation->kind) {
     case PREPARATION_PLAIN: break;
     case PREPARATION_NAMED:
@@ -178,7 +186,7 @@ static void undo(struct server *server, struct preparation *preparation, enum ex
         /* fall through */
     case PREPARATION_INJECTED:
         if (outcome == EXCHANGE_FAILED)
-            prepared_set_remove(&server->prepared, preparation->statement);
+            prepared_set_refuse(&server->prepared, preparation->statement, preparation->segment);
         else
             prepared_set_doubt(&server->prepared, preparation->statement);
         break;
@@ -196,10 +204,10 @@ static void undo(struct server *server, struct preparation *preparation, enum ex
     }
 }
 
-static void confirm(struct server *server, struct statement *statement)
+static void confirm(struct server *server, const struct preparation *preparation)
 {
-    prepared_set_confirm(&server->prepared, statement);
-    statement->is_proven = true;
+    prepared_set_confirm(&server->prepared, preparation->statement, preparation->segment);
+    preparation->statement->is_proven = true;
 }
 
 void prepare_ended(void *context, enum exchange_outcome outcome)
@@ -210,7 +218,7 @@ void prepare_ended(void *context, enum exchange_outcome outcome)
     if (outcome != EXCHANGE_DONE)
         undo(server, &preparation, outcome);
     else if (preparation.kind == PREPARATION_NAMED || preparation.kind == PREPARATION_INJECTED)
-        confirm(server, preparation.statement);
+        confirm(server, &preparation);
     else if (preparation.kind == PREPARATION_UNNAMED || preparation.kind == PREPARATION_INJECTED_UNNAMED)
         server->is_unnamed_confirmed = server->unnamed == preparation.statement;
     preparation_fini(&preparation);

@@ -11,6 +11,8 @@
 
 /* The statement that the client calls by this name, in the terms of its settings now: a server must not get it from a session that reads it otherwise. NULL: none. */
 struct statement *prepare_find(struct client *client, const char *name);
+/* Whether the server has it, as far as can be said before the outcomes of what was sent; it counts as used just now. */
+enum prepared_state prepare_state(struct server *server, struct statement *statement);
 /* Put a Parse in front when the server lacks the statement. An error in it is the client's to see when `owner` is EXCHANGE_INJECTED. True: it was put. */
 bool prepare_statement(struct outgoing *outgoing, struct statement *statement, enum exchange_owner owner);
 /* An empty statement is put in front, under a name that no client knows: something for DEALLOCATE to take. */
@@ -24,6 +26,8 @@ void prepare_send_parse(struct outgoing *outgoing, const struct statement *state
 
 /* The unnamed statement of a client or server is this one from now on (NULL: none). */
 void prepare_set_unnamed(struct statement **place, struct statement *statement);
+/* A Query ends it, of the client's and of its server, whatever becomes of what was sent before. */
+void prepare_end_unnamed(struct client *client);
 /* The server's, by a Parse that was sent; or none that is known. */
 void prepare_put_unnamed(struct server *server, struct statement *statement);
 void prepare_forget_unnamed(struct server *server);

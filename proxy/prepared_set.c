@@ -107,10 +107,10 @@ void prepared_set_add(struct prepared_set *set, struct statement *statement)
     entry->segment = set->segment;
 }
 
-void prepared_set_confirm(struct prepared_set *set, const struct statement *statement)
+void prepared_set_confirm(struct prepared_set *set, const struct statement *statement, uint32_t segment)
 {
     struct prepared *entry = find(set, statement);
-    if (entry) entry->is_confirmed = true;
+    if (entry && entry->segment == segment) entry->is_confirmed = true;
 }
 
 void prepared_set_doubt(struct prepared_set *set, struct statement *statement)
@@ -133,6 +133,12 @@ void prepared_set_remove(struct prepared_set *set, const struct statement *state
 {
     struct prepared *entry = find(set, statement);
     if (entry) drop(set, entry);
+}
+
+void prepared_set_refuse(struct prepared_set *set, const struct statement *statement, uint32_t segment)
+{
+    struct prepared *entry = find(set, statement);
+    if (entry && entry->segment == segment) drop(set, entry);
 }
 
 struct statement *prepared_set_oldest(const struct prepared_set *set)

@@ -24,14 +24,16 @@ enum prepared_state prepared_set_look(const struct prepared_set *set, const stru
  * may have made the server skip the Parse.
  */
 void prepared_set_add(struct prepared_set *set, struct statement *statement);
-void prepared_set_confirm(struct prepared_set *set,
-                          const struct statement *statement); /* the Parse was done; harmless when it is not there */
+/* The Parse that was sent in that segment was done; harmless when it is not there, or was sent again. */
+void prepared_set_confirm(struct prepared_set *set, const struct statement *statement, uint32_t segment);
 static inline void prepared_set_next_segment(struct prepared_set *set)
 {
     set->segment++;
 }
 void prepared_set_remove(struct prepared_set *set, const struct statement *statement); /* harmless when it is not there */
-struct statement *prepared_set_oldest(const struct prepared_set *set);                 /* the least recently used, borrowed; NULL: empty */
+/* Its Parse of that segment was refused; one that was sent in a later segment may not be. */
+void prepared_set_refuse(struct prepared_set *set, const struct statement *statement, uint32_t segment);
+struct statement *prepared_set_oldest(const struct prepared_set *set); /* the least recently used, borrowed; NULL: empty */
 /* PREPARED_MAYBE from now on, until added again. Entered as the least recently used one when it is not there. */
 void prepared_set_doubt(struct prepared_set *set, struct statement *statement);
 void prepared_set_doubt_all(struct prepared_set *set); /* all are PREPARED_MAYBE, until added again */

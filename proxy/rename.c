@@ -57,7 +57,7 @@ static const char *rename_in_query(void *context, const char *name, uint32_t eff
         send_sync(outgoing);
     } else if (statement) {
         if (prepare_statement(outgoing, statement, EXCHANGE_OURS)) send_sync(outgoing);
-        if (effect & EFFECT_EXECUTE) touch_by_effects(outgoing->client, statement->effects);
+        if (effect & EFFECT_EXECUTE) touch_by_effects(outgoing->client, touch_by_text_of(outgoing->client, statement));
         other = statement->name; /* the client's names hold it */
     }
     if (effect & EFFECT_DEALLOCATE) deallocations_add(deallocations, name);
@@ -138,7 +138,7 @@ static const char *rename_in_bind(void *context, const char *name, uint32_t effe
     struct statement *statement = name ? find_by_server_name(client, name) : NULL;
     if (!statement) return NULL;
     prepare_statement(outgoing, statement, EXCHANGE_INJECTED);
-    if (effect & EFFECT_EXECUTE) touch_by_effects(client, statement->effects);
+    if (effect & EFFECT_EXECUTE) touch_by_effects(client, touch_by_text_of(client, statement));
     return NULL;
 }
 

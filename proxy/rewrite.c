@@ -71,19 +71,25 @@ static void pass_duplicate(struct outgoing *outgoing, struct statement *existing
     prepare_send_parse(outgoing, existing);
 }
 
-/* SQL's PREPARE may have given the name to a statement. The server shall say so, which an empty statement under the name, closed again, makes it do. */
-static void probe_name(struct outgoing *outgoing, const char *name)
+/* SQL's PREPARE may have given the name to a statement. The server shall say so, which the same Parse under the client's own name, closed again, makes it do. */
+static void probe_name(struct outgoing *outgoing, const char *name, const struct statement *statement)
 {
     struct client *client = outgoing->client;
     struct server *server = outgoing->server;
     bool may_be_of_sql = (client->pins & (PIN_PREPARE | PIN_UNKNOWN)) || (client->touched & EFFECT_PREPARE) || server->inquiry;
-    if (!may_be_of_sql || server->exchange.status == 'E' || strlen(name) > SQL_IDENTIFIER_SIZE_MAX) return;
+    size_t size = strlen(name) + 1;
+    if (!may_be_of_sql || size > SQL_IDENTIFIER_SIZE_MAX + 1) return;
     if (!exchange_sent(&server->exchange, EXCHANGE_INJECTED, FRONTEND_PARSE, 0)) return;
     preparations_push(&server->preparations, PREPARATION_PLAIN, NULL, NULL, NULL);
+    struct bytes_writer writer = outgoing_make(outgoing, FRAME_HEADER_SIZE + SQL_IDENTIFIER_SIZE_MAX + 1);
+    bytes_write_u8(&writer, FRONTEND_PARSE);
+    bytes_write_u32(&writer, (uint32_t)(4 + size + statement->tail_size));
+    bytes_write_cstring(&writer, name);
+    outgoing_add_made(outgoing, &writer);
+    outgoing_add(outgoing, statement->tail, statement->tail_size);
     exchange_sent(&server->exchange, EXCHANGE_OURS, FRONTEND_CLOSE, 'S');
     preparations_push(&server->preparations, PREPARATION_PLAIN, NULL, NULL, NULL);
-    struct bytes_writer writer = outgoing_make(outgoing, 4 * SQL_IDENTIFIER_SIZE_MAX);
-    frontend_write_parse(&writer, name, "", NULL, 0);
+    writer = outgoing_make(outgoing, 2 * SQL_IDENTIFIER_SIZE_MAX);
     frontend_write_close(&writer, 'S', name);
     outgoing_add_made(outgoing, &writer);
 }
@@ -93,8 +99,8 @@ static void pass_parse_named(struct outgoing *outgoing, const char *name, struct
     struct client *client = outgoing->client;
     struct server *server = outgoing->server;
     enum preparation_kind kind = PREPARATION_NAMED;
-    probe_name(outgoing, name);
-    enum prepared_state state = prepared_set_use(&server->prepared, statement);
+    probe_name(outgoing, name, statement);
+    enum prepared_state state = prepare_state(server, statement);
     if (state == PREPARED_YES && exchange_may_have_failed(&server->exchange)) state = PREPARED_MAYBE; /* the server shall refuse it, then */
     if (state == PREPARED_YES) {
         if (!exchange_answer_here(&server->exchange, FRONTEND_PARSE)) return;
@@ -144,9 +150,7 @@ static void send_refusal(struct outgoing *outgoing)
 static void run(struct outgoing *outgoing, const struct statement *statement, const uint8_t *rest, size_t rest_size)
 {
     struct client *client = outgoing->client;
-    const char *text = (const char *)statement->tail;
-    uint32_t effects = statement->effects | touch_effects_of_functions(client, statement->effects, text, strlen(text));
-    touch_note_names(client, effects, text, strlen(text));
+    uint32_t effects = touch_by_text_of(client, statement);
     if (effects & EFFECTS_ON_SETTINGS) touch_note_parameters(client, rest, rest_size);
     if (inquiry_refuses_pin(client, effects)) send_refusal(outgoing);
     touch_by_effects(client, effects);
@@ -214,8 +218,7 @@ static void query_message(struct outgoing *outgoing, const uint8_t *message, siz
 {
     struct client *client = outgoing->client;
     struct server *server = outgoing->server;
-    prepare_set_unnamed(&client->unnamed, NULL);
-    prepare_forget_unnamed(server);
+    prepare_end_unnamed(client);
     const char *text;
     if (available < (size_t)FRAME_HEADER_SIZE + frame->body_size ||
         frontend_parse_query(message + FRAME_HEADER_SIZE, frame->body_size, &text) != CODEC_OK) {

@@ -41,6 +41,14 @@ void touch_note_names(struct client *client, uint32_t effects, const char *text,
         inquiry_note_names(client->pool, text, size, client_text_is_scannable(client), client_text_strings(client));
 }
 
+uint32_t touch_by_text_of(struct client *client, const struct statement *statement)
+{
+    const char *text = (const char *)statement->tail;
+    uint32_t effects = statement->effects | touch_effects_of_functions(client, statement->effects, text, strlen(text));
+    touch_note_names(client, effects, text, strlen(text));
+    return effects;
+}
+
 /* The parameters of a Bind, of which one may be the name of a setting. What cannot be read is no concern of ours. */
 void touch_note_parameters(struct client *client, const uint8_t *data, size_t size)
 {

@@ -13,6 +13,8 @@
 void touch_by_effects(struct client *client, uint32_t effects);
 /* The effects of what the text calls: functions of the database that may change the session. `effects` are its own. */
 uint32_t touch_effects_of_functions(struct client *client, uint32_t effects, const char *text, size_t size);
+/* An interned statement is about to run: all that its text may do, which is returned; touch_by_effects is left to the caller. */
+uint32_t touch_by_text_of(struct client *client, const struct statement *statement);
 /* Names of custom settings in the text, if its effects say that it may set any; and in the parameters of a Bind (what follows the names in its body). */
 void touch_note_names(struct client *client, uint32_t effects, const char *text, size_t size);
 void touch_note_parameters(struct client *client, const uint8_t *data, size_t size);

@@ -12,8 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOMENT_MS = 2000 };
-
 unsigned dice(struct actor *actor, unsigned sides)
 {
     return (unsigned)rand_r(&actor->seed) % sides;
@@ -84,17 +82,11 @@ void expect_error(struct actor *actor, const char *sqlstate)
 {
     expect(actor, "E:%s ", sqlstate);
     model_fails(&actor->model);
-    actor->is_unsure = true;
 }
 
-bool is_strict(void)
+bool is_reference(void)
 {
-    return turns_is_reference() || getenv("PGTURNSTILE_STRICT") != NULL;
-}
-
-bool may_stage_more(const struct actor *actor)
-{
-    return !actor->is_unsure || is_strict();
+    return turns_is_reference();
 }
 
 void expect_row(struct actor *actor, const char *text)
@@ -164,24 +156,11 @@ static const char *reported_value(const struct model *model, int i)
     }
 }
 
-/* What RESET goes back to is told a moment later by a proxy, when it has asked. */
-static bool is_told_in_a_moment(struct actor *actor, int i)
-{
-    struct wire_message message;
-    for (int64_t end_ms = now_ms() + MOMENT_MS; !is_strict() && now_ms() < end_ms;) {
-        if (wire_try_receive(actor->wire, 20, &message) && message.type != BACKEND_PARAMETER_STATUS) return false;
-        const char *told = wire_parameter(actor->wire, reported_names[i]);
-        if (told != NULL && strcmp(told, reported_value(&actor->model, i)) == 0) return true;
-    }
-    return false;
-}
-
 static bool is_told_right(struct actor *actor)
 {
     for (int i = 0; i < (int)(sizeof reported_names / sizeof reported_names[0]); i++) {
         const char *told = wire_parameter(actor->wire, reported_names[i]), *wanted = reported_value(&actor->model, i);
-        if ((told != NULL && strcmp(told, wanted) == 0) || is_told_in_a_moment(actor, i)) continue;
-        told = wire_parameter(actor->wire, reported_names[i]);
+        if (told != NULL && strcmp(told, wanted) == 0) continue;
         snprintf(actor->why, sizeof actor->why, "client %d: %s was reported as \"%s\" instead of \"%s\" after\n%s", actor->number,
                  reported_names[i], told != NULL ? told : "(nothing)", wanted, actor->history);
         return false;
@@ -237,7 +216,6 @@ bool actor_enter(struct actor *actor)
     char error[300] = "";
     actor->history[0] = '\0';
     actor->is_skipping = false;
-    actor->is_unsure = false;
     model_init(&actor->model, users[who], who == 2);
     actor->wire = wire_try_connect(actor->port);
     snprintf(actor->why, sizeof actor->why, "client %d: no login", actor->number);
@@ -245,7 +223,7 @@ bool actor_enter(struct actor *actor)
     write_startup(actor);
     model_enter(&actor->model);
     if (!wire_flush(actor->wire)) return false;
-    actor->wire->skips_parameters = !is_strict();
+    actor->wire->skips_parameters = !turns_is_reference();
     if (!wire_match(actor->wire, "R S* K Z:I", error, sizeof error)) {
         snprintf(actor->why, sizeof actor->why, "client %d: no login: %s\n%s", actor->number, error, actor->history);
         return false;
@@ -289,7 +267,6 @@ static void forget_pattern(struct actor *actor)
 bool actor_settle(struct actor *actor)
 {
     char why[1400];
-    actor->is_unsure = false;
     bool is_good = (wire_flush(actor->wire) && wire_match(actor->wire, actor->pattern, why, sizeof why)) || fail(actor, why);
     forget_pattern(actor);
     note(actor, "-- answered");

@@ -22,7 +22,6 @@ struct actor {
     bool has_failed;      /* the rest of the query string is not carried out */
     bool is_skipping;     /* what is staged up to the next Sync is not carried out */
     bool brings_settings; /* in its startup packet */
-    bool is_unsure;       /* only strictly is anything more staged before this is answered */
     char pattern[PATTERN_SIZE];
     size_t pattern_size;
     char history[HISTORY_SIZE]; /* what was sent, the newest last */
@@ -55,18 +54,15 @@ void stage_query_text(struct actor *actor, const char *text);
 void stage_sync_message(struct actor *actor);
 
 /*
- * Whether the model is held to in every case, as in the reference run and with PGTURNSTILE_STRICT set. If not, some things are left out that a proxy, which
- * works on messages before it knows what became of those before them, may answer otherwise:
- * - anything in the same write behind an error, a DISCARD ALL or a DEALLOCATE ALL
- * - in a failed transaction: DEALLOCATE, Describe, and what follows a ROLLBACK in the same query string
- * - what follows a DEALLOCATE in the same query string
- * - Parse under a name that PREPARE has given
- * - RESET and DISCARD ALL of a client that came with startup settings, which are its own defaults and not the server's
+ * Whether this is the reference run, on PostgreSQL itself. Some things are left out or not looked at in others, which a proxy, that works on messages before it knows what
+ * became of those before them, may do otherwise:
+ * - Describe in a failed transaction
+ * - EXECUTE in the query string that ends a failed transaction
+ * - anything between an Execute of DISCARD ALL and its Sync, where the client came with startup settings
  * - a date in a text, which is read with the DateStyle at the time of a Parse
+ * - when a changed setting is reported, as long as it is before ReadyForQuery
  */
-bool is_strict(void);
-/* Whether more may be sent in the same write. */
-bool may_stage_more(const struct actor *actor);
+bool is_reference(void);
 
 /* Connect and log in, some with startup parameters. */
 bool actor_enter(struct actor *actor);

@@ -151,16 +151,15 @@ static void stage_one(struct actor *actor)
 {
     unsigned side = dice(actor, 24);
     int any = some_name(actor), existing = some_statement(actor), fresh = some_free_name(actor);
-    bool is_sql = actor->model.statements[any].kind != STATEMENT_NONE && actor->model.statements[any].is_sql;
     if (side < 6)
         parse(actor, fresh);
-    else if (side < 7 && (!is_sql || is_strict()))
+    else if (side < 7)
         parse(actor, any);
     else if (side < 8)
         parse_wrong(actor, fresh);
     else if (side < 10)
         close_statement(actor, any);
-    else if (side < 12 && (!is_failed(actor) || is_strict()))
+    else if (side < 12 && (!is_failed(actor) || is_reference()))
         describe(actor, existing);
     else if (side < 13)
         run(actor, any);
@@ -177,17 +176,13 @@ void step_pipeline(struct actor *actor)
         stage_one(actor);
         if (left == 1 || dice(actor, 4) > 0) continue;
         stage_sync_message(actor);
-        if (!may_stage_more(actor)) return;
     }
     stage_sync_message(actor);
 }
 
-/* False: nothing more is to be staged. */
-static bool maybe_sync(struct actor *actor)
+static void maybe_sync(struct actor *actor)
 {
-    if (dice(actor, 3) > 0) return true;
-    stage_sync_message(actor);
-    return may_stage_more(actor);
+    if (dice(actor, 3) == 0) stage_sync_message(actor);
 }
 
 void step_extended_transaction(struct actor *actor)
@@ -201,13 +196,10 @@ void step_extended_transaction(struct actor *actor)
     }
     for (unsigned left = dice(actor, 5); left > 0; left--) {
         stage_one(actor);
-        if (!maybe_sync(actor)) return;
+        maybe_sync(actor);
     }
     /* Behind an error it must come after the Sync, or would be skipped. */
-    if (actor->is_skipping) {
-        stage_sync_message(actor);
-        if (!may_stage_more(actor)) return;
-    }
+    if (actor->is_skipping) stage_sync_message(actor);
     if (dice(actor, 4) > 0) {
         bool is_commit = dice(actor, 2) == 0, was_failed = is_failed(actor);
         run_text(actor, is_commit ? "commit" : "rollback", is_commit && !was_failed ? "COMMIT" : "ROLLBACK");
@@ -219,15 +211,14 @@ void step_extended_transaction(struct actor *actor)
 void step_extended_discard_all(struct actor *actor)
 {
     struct model *model = &actor->model;
-    if (model->status != 'I' || (actor->brings_settings && !is_strict())) {
+    if (model->status != 'I') {
         step_pipeline(actor);
         return;
     }
     model_group_begins(model);
     run_text(actor, "discard all", "DISCARD_ALL");
     model_discards_all(model);
-    actor->is_unsure = true;
-    if (dice(actor, 2) == 0) stage_sync_message(actor);
-    for (unsigned left = dice(actor, 4); left > 0 && may_stage_more(actor); left--) stage_one(actor);
+    if (dice(actor, 2) == 0 || (actor->brings_settings && !is_reference())) stage_sync_message(actor);
+    for (unsigned left = dice(actor, 4); left > 0; left--) stage_one(actor);
     stage_sync_message(actor);
 }

@@ -11,9 +11,10 @@
 
 struct query {
     char text[8 * TEXT_SIZE];
-    int count;      /* statements */
-    bool is_single; /* there is one statement only */
-    bool has_ended; /* nothing may follow */
+    int count;       /* statements */
+    bool is_single;  /* there is one statement only */
+    bool has_ended;  /* nothing may follow */
+    bool was_failed; /* the transaction, at some point of the string */
 };
 
 static void add(struct query *query, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -185,7 +186,6 @@ static bool has_locals(const struct model *model)
 static void do_reset(struct actor *actor, struct query *query)
 {
     struct model *model = &actor->model;
-    if (actor->brings_settings && !is_strict()) return;
     enum random_setting setting = (enum random_setting)dice(actor, RANDOM_SETTINGS);
     bool is_all = dice(actor, 4) == 0 && !has_locals(model), is_set = false;
     if (is_all)
@@ -209,6 +209,7 @@ static void do_reset(struct actor *actor, struct query *query)
 static void do_execute(struct actor *actor, struct query *query)
 {
     int i = (int)dice(actor, UNNAMED);
+    if (query->was_failed && !is_reference()) return;
     const struct random_statement *statement = &actor->model.statements[i];
     char parameter[VALUE_SIZE] = "", quoted[2 * VALUE_SIZE];
     if (!statement_takes_parameter(statement->kind)) {
@@ -231,18 +232,15 @@ static void do_deallocate(struct actor *actor, struct query *query)
 {
     bool is_all = dice(actor, 4) == 0;
     int i = (int)dice(actor, UNNAMED);
-    if (!is_strict() && (actor->has_failed || actor->model.status == 'E')) return;
     add(query, "deallocate %s%s", dice(actor, 2) == 0 ? "prepare " : "", is_all ? "all" : statement_name(i));
     if (!goes_on(actor)) return;
     if (is_all) {
         expect(actor, "C:DEALLOCATE_ALL ");
-        actor->is_unsure = true;
         model_deallocates_all(&actor->model);
     } else if (actor->model.statements[i].kind == STATEMENT_NONE) {
         fail(actor, "26000");
     } else {
         expect(actor, "C:DEALLOCATE ");
-        query->has_ended = !is_strict();
         actor->model.statements[i].kind = STATEMENT_NONE;
     }
 }
@@ -254,7 +252,7 @@ static void do_savepoint(struct actor *actor, struct query *query)
 {
     struct model *model = &actor->model;
     bool is_failed = model->status == 'E';
-    query->has_ended = model->status == 'E' && !is_strict();
+    query->was_failed |= is_failed;
     if (actor->has_failed || (model->status == 'I') || (is_failed && model->depth == 0)) return;
     int savepoint = model->depth > 0 ? (int)dice(actor, (unsigned)model->depth) : 0;
     if (!is_failed && model->depth < SAVEPOINTS && (model->depth == 0 || dice(actor, 2) == 0)) {
@@ -323,15 +321,12 @@ void step_query(struct actor *actor)
 void step_discard_all(struct actor *actor)
 {
     actor->has_failed = false;
-    bool is_idle = actor->model.status == 'I';
-    if (!is_strict() && (is_idle ? actor->brings_settings : actor->pattern_size > 0)) return;
     model_group_begins(&actor->model);
     stage_query_text(actor, dice(actor, 2) == 0 ? "discard all" : "DISCARD /* everything */ ALL;");
     if (actor->model.status != 'I') {
         fail(actor, "25001");
     } else {
         expect(actor, "C:DISCARD_ALL ");
-        actor->is_unsure = true;
         model_discards_all(&actor->model);
     }
     expect_ready(actor);

@@ -100,6 +100,55 @@ Test(prepared_pipelines, an_unnamed_statement_whose_parse_failed)
     wire_close(&wire);
 }
 
+/* What the unnamed statement is behind errors in several segments. */
+Test(prepared_pipelines, the_unnamed_statement_behind_errors)
+{
+    struct wire *wire = session_with_two();
+    for (int i = 0; i < 4; i++) {
+        turns_give(turns, i / 2);
+        if (i % 2 == 1) stage_query(wire, "prepare pinned as select 1", "C:PREPARE Z:I");
+        stage_query(wire, "begin", "C:BEGIN Z:T");
+        stage_query(wire, "select 1/0", "E:22012 Z:E");
+        stage_parse(wire, "", "select 'a'");
+        stage_parse(wire, "", "select 'a'");
+        frontend_write_sync(&wire->out);
+        stage_parse(wire, "", "rollback");
+        stage_run(wire, "", NULL);
+        stage_close(wire, "");
+        frontend_write_sync(&wire->out);
+        stage_run(wire, "s1", NULL);
+        stage_parse(wire, "", "selectt");
+        stage_run(wire, "s1", NULL);
+        frontend_write_sync(&wire->out);
+        stage_parse(wire, "", "select 'kept'");
+        stage_parse(wire, "s1", "select 'x'");
+        stage_parse(wire, "", "select 'skipped'");
+        frontend_write_sync(&wire->out);
+        stage_run(wire, "s2", NULL);
+        stage_run(wire, "", NULL);
+        stage_sync(
+            wire,
+            "E:25P02 Z:E 1 2 C:ROLLBACK 3 Z:I 2 D:one C:SELECT_1 E:42601 Z:I 1 E:42P05 Z:I 2 D:two C:SELECT_1 2 D:kept C:SELECT_1 Z:I");
+        if (i % 2 == 1) stage_query(wire, "deallocate pinned", "C:DEALLOCATE Z:I");
+    }
+    wire_close(&wire);
+}
+
+Test(prepared_pipelines, a_query_ends_the_unnamed_statement_whatever_was_before)
+{
+    struct wire *wire = session_with_two();
+    stage_parse(wire, "", "select 'former'");
+    stage_run(wire, "nosuch", NULL);
+    stage_close(wire, "");
+    frontend_write_sync(&wire->out);
+    frontend_write_query(&wire->out, "select 'query'");
+    wire_flush(wire);
+    wire_expect(wire, "1 E:26000 Z:I T D:query C:SELECT_1 Z:I");
+    stage_run(wire, "", NULL);
+    stage_sync(wire, "E:26000 Z:I");
+    wire_close(&wire);
+}
+
 /* Names that clash in each segment, in a pipeline longer than what is looked at, and with replies that fill the sockets. */
 Test(prepared_pipelines, a_long_pipeline_of_one_name)
 {

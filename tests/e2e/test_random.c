@@ -150,7 +150,7 @@ static void stage_step(struct actor *actor)
 static bool act(struct actor *actor)
 {
     if (dice(actor, 8) == 0) return step_pin(actor);
-    for (unsigned left = dice(actor, 3) == 0 ? 1 + dice(actor, 4) : 1; left > 0 && may_stage_more(actor); left--) stage_step(actor);
+    for (unsigned left = dice(actor, 3) == 0 ? 1 + dice(actor, 4) : 1; left > 0; left--) stage_step(actor);
     /* Whoever holds a server for long lets the others wait: at some point everybody goes. */
     if (dice(actor, 30) > 0) return actor_settle(actor);
     actor_depart(actor);

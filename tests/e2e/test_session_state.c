@@ -569,6 +569,16 @@ Test(session_state, settings_by_a_function_call)
         cr_assert_str_eq(wire_query(theirs, "show work_mem"), "4MB");
         cr_assert_str_eq(wire_query(mine, "show work_mem"), "3MB");
     }
+    /* A custom setting, whose name stands in a statement of the protocol's only. */
+    frontend_write_parse(&mine->out, "change", "select set_config('app.first_seen', $1, false)", NULL, 0);
+    frontend_write_sync(&mine->out);
+    wire_flush(mine);
+    wire_expect(mine, "1 Z:I");
+    cr_assert_str_eq(wire_query(mine, "execute change('mine')"), "mine");
+    for (int round = 0; round < 2; round++) {
+        cr_assert_str_eq(wire_query(theirs, "select coalesce(current_setting('app.first_seen', true), '')"), "");
+        cr_assert_str_eq(wire_query(mine, "show app.first_seen"), "mine");
+    }
     wire_close(&theirs);
     wire_close(&mine);
     finish();

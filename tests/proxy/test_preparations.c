@@ -180,14 +180,30 @@ Test(preparations, other_names_and_statements_are_left_alone)
     push(PREPARATION_NAMED, 3, 2, "a");
     push(PREPARATION_UNNAMED, 3, 1, NULL);
     push(PREPARATION_NAMED, 3, -1, "a");
-    push(PREPARATION_NAMED, 3, 1, "a");
+    push(PREPARATION_NAMED, 3, 1, "a"); /* of another: what is undone stands only in front of the next */
     struct preparation undone = preparations_pop(&preparations);
     undo(&undone);
     expect_next(PREPARATION_NAMED, 3, 1, "b");
     expect_next(PREPARATION_NAMED, 3, 2, "a");
     expect_next(PREPARATION_UNNAMED, 3, 1, NULL);
     expect_next(PREPARATION_NAMED, 3, -1, "a");
-    expect_next(PREPARATION_NAMED, 3, 0, "a");
+    expect_next(PREPARATION_NAMED, 3, 1, "a");
+}
+
+/* Parse "" A, skipped; Parse "" B; Parse "" A again: what the client has is the last one's word. */
+Test(preparations, the_same_statement_again)
+{
+    push(PREPARATION_UNNAMED, 0, 3, NULL);
+    push(PREPARATION_UNNAMED, 1, 0, NULL);
+    push(PREPARATION_UNNAMED, 0, 1, NULL);
+    struct preparation undone = preparations_pop(&preparations);
+    cr_expect(preparations_undo_former(&preparations, &undone));
+    preparation_fini(&undone);
+    expect_next(PREPARATION_UNNAMED, 1, 3, NULL);
+    undone = preparations_pop(&preparations);
+    cr_expect_not(preparations_undo_former(&preparations, &undone));
+    cr_expect_eq(undone.former, statements[1]);
+    preparation_fini(&undone);
 }
 
 Test(preparations, the_unnamed_one_is_a_name_too)
@@ -260,6 +276,18 @@ Test(preparations, of_the_unnamed_statement_the_last_word_counts)
     cr_expect(preparations_await_name(&preparations, ""));
     push(PREPARATION_UNNAMED_CLOSED, -1, 1, NULL);
     cr_expect_not(preparations_await_name(&preparations, ""));
+}
+
+Test(preparations, a_statement_that_is_being_closed)
+{
+    push(PREPARATION_EVICTED, 0, -1, NULL);
+    push(PREPARATION_INJECTED, 1, -1, NULL);
+    cr_expect_not(preparations_evict(&preparations, statements[0]), "it is of this segment");
+    preparations_next_segment(&preparations);
+    cr_expect(preparations_evict(&preparations, statements[0]));
+    cr_expect_not(preparations_evict(&preparations, statements[1]));
+    end_of_first();
+    cr_expect_not(preparations_evict(&preparations, statements[0]));
 }
 
 Test(preparations, a_deallocation_makes_what_follows_uncertain)

@@ -141,7 +141,7 @@ Test(prepared_set, a_parse_counts_within_its_segment_until_confirmed)
     prepared_set_next_segment(&set);
     cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_MAYBE);
     cr_expect_eq(prepared_set_use(&set, statements[0]), PREPARED_MAYBE);
-    prepared_set_confirm(&set, statements[0]);
+    prepared_set_confirm(&set, statements[0], set.segment - 1);
     cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_YES);
     cr_expect_eq(prepared_set_use(&set, statements[0]), PREPARED_YES);
     for (int i = 0; i < 3; i++) prepared_set_next_segment(&set);
@@ -151,7 +151,7 @@ Test(prepared_set, a_parse_counts_within_its_segment_until_confirmed)
 Test(prepared_set, confirmed_within_its_segment)
 {
     prepared_set_add(&set, statements[0]);
-    prepared_set_confirm(&set, statements[0]);
+    prepared_set_confirm(&set, statements[0], set.segment);
     prepared_set_add(&set, statements[1]);
     prepared_set_next_segment(&set);
     cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_YES);
@@ -165,7 +165,7 @@ Test(prepared_set, confirmed_within_its_segment)
 Test(prepared_set, adding_again_takes_the_confirmation_back)
 {
     prepared_set_add(&set, statements[0]);
-    prepared_set_confirm(&set, statements[0]);
+    prepared_set_confirm(&set, statements[0], set.segment);
     prepared_set_next_segment(&set);
     prepared_set_add(&set, statements[0]);
     cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_YES);
@@ -176,14 +176,31 @@ Test(prepared_set, adding_again_takes_the_confirmation_back)
     cr_expect_eq(set.count, 1);
 }
 
+/* What becomes of a Parse says nothing of one that was sent for the same statement in a later segment. */
+Test(prepared_set, outcomes_of_an_earlier_segment)
+{
+    prepared_set_add(&set, statements[0]);
+    prepared_set_next_segment(&set);
+    prepared_set_add(&set, statements[0]);
+    prepared_set_confirm(&set, statements[0], set.segment - 1);
+    prepared_set_next_segment(&set);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_MAYBE);
+    prepared_set_refuse(&set, statements[0], set.segment - 2);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_MAYBE, "it is not taken out");
+    prepared_set_refuse(&set, statements[0], set.segment - 1);
+    cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_NOT);
+    prepared_set_refuse(&set, statements[0], set.segment);
+    cr_expect_eq(set.count, 0);
+}
+
 Test(prepared_set, confirming_what_is_not_there)
 {
-    prepared_set_confirm(&set, statements[0]);
+    prepared_set_confirm(&set, statements[0], set.segment);
     cr_expect_eq(set.count, 0);
     cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_NOT);
     prepared_set_add(&set, statements[0]);
     prepared_set_remove(&set, statements[0]);
-    prepared_set_confirm(&set, statements[0]);
+    prepared_set_confirm(&set, statements[0], set.segment);
     cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_NOT);
 }
 
@@ -193,7 +210,7 @@ Test(prepared_set, doubt_outlives_segments_and_confirmations)
     prepared_set_add(&set, statements[0]);
     prepared_set_doubt(&set, statements[0]);
     cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_MAYBE, "in the same segment");
-    prepared_set_confirm(&set, statements[0]);
+    prepared_set_confirm(&set, statements[0], set.segment);
     prepared_set_next_segment(&set);
     cr_expect_eq(prepared_set_look(&set, statements[0]), PREPARED_MAYBE);
     prepared_set_add(&set, statements[0]);
@@ -207,7 +224,7 @@ Test(prepared_set, segments_and_confirmations_are_no_use)
 {
     for (int i = 0; i < 3; i++) prepared_set_add(&set, statements[i]);
     prepared_set_next_segment(&set);
-    prepared_set_confirm(&set, statements[0]);
+    prepared_set_confirm(&set, statements[0], set.segment);
     EXPECT_ORDER(0, 1, 2);
 }
 
@@ -277,7 +294,7 @@ Test(prepared_set, behaves_as_an_array)
             model.states[number] = SENT;
             model.segments[number] = model.segment;
         } else if (action < 75) {
-            prepared_set_confirm(&set, statement);
+            prepared_set_confirm(&set, statement, model.segments[number]);
             if (model.states[number] == SENT) model.states[number] = CONFIRMED;
         } else if (action < 85) {
             prepared_set_remove(&set, statement);
