@@ -34,6 +34,7 @@ struct detector {
     struct detector_counters counters;
     uint64_t next_trip;
     uint32_t clients;
+    uint32_t epoch; /* counts how often analysis was switched on */
 };
 
 enum edge { EDGE_NONE, EDGE_LOGIN, EDGE_MARK };
@@ -41,6 +42,7 @@ enum edge { EDGE_NONE, EDGE_LOGIN, EDGE_MARK };
 struct detector_client {
     struct detector *detector;
     const struct scope *scope;
+    uint32_t epoch;    /* in which it last was told something */
     struct unit *unit; /* the untagged one */
     uint64_t unit_serial;
     enum edge edge; /* between its last statement and the next */
@@ -100,6 +102,7 @@ struct detector *detector_new(const struct detector_settings *settings, const st
 
 void detector_configure(struct detector *detector, const struct detector_settings *settings)
 {
+    detector->epoch += detector->settings.analysis == ANALYSIS_OFF && settings->analysis != ANALYSIS_OFF;
     detector->settings = *settings;
     detector->pool.bytes_max = settings->memory_max;
     detector->reporter.thresholds = settings->thresholds;
@@ -345,6 +348,7 @@ struct detector_client *detector_client_new(struct detector *detector, const cha
     client->scope = shapes_scope(detector->shapes, database, user);
     client->edge = EDGE_LOGIN;
     client->trip_round = UINT32_MAX;
+    client->epoch = detector->epoch;
     snprintf(client->address, sizeof client->address, "%s", address);
     detector->clients++;
     return client;
@@ -443,10 +447,28 @@ static void count_in_unit(struct detector_client *client, struct unit *unit, con
                          sampling_take(&detector->sampling, unit_report_sampling_key(unit, shape->key), detector->settings.sample_every);
 }
 
+/*
+ * Nobody knows what was sent while analysis was off, so the count of rounds begins anew. An answer that is still to come may then be taken for that of a later
+ * statement, but never for more than one: at the next moment without anything outstanding all is right again.
+ */
+static void begin_anew(struct detector_client *client, int64_t now_us)
+{
+    struct unit *unit = unit_of(client);
+    if (unit != NULL) close_unit(client->detector, unit, now_us);
+    client->is_in_transaction = false;
+    client->edge = EDGE_NONE;
+    client->epoch = client->detector->epoch;
+    flights_clear(&client->flights, &client->detector->pool);
+    client->round_sent = client->round_done = 0;
+    client->trip_round = UINT32_MAX;
+    client->ready_us = 0;
+}
+
 bool detector_statement(struct detector_client *client, const struct execution *execution, int64_t now_us)
 {
     struct detector *detector = client->detector;
     if (detector->settings.analysis == ANALYSIS_OFF) return true;
+    if (client->epoch != detector->epoch) begin_anew(client, now_us);
     struct shape *shape = shapes_find(detector->shapes, shapes_key(client->scope, execution->shape));
     if (shape == NULL) return false;
     detector->counters.statements++;
@@ -456,6 +478,7 @@ bool detector_statement(struct detector_client *client, const struct execution *
     struct flight *flight = flights_push(&client->flights, client->round_sent, &detector->pool);
     if (flight != NULL) {
         flight->shape = shape->key;
+        flight->entry = shape;
         flight->sent_us = now_us;
     } else {
         detector->counters.flights_overflowed++;
@@ -534,15 +557,14 @@ bool detector_row(struct detector_client *client, const uint64_t *hashes)
 
 void detector_done(struct detector_client *client, uint64_t rows, bool is_error, int64_t now_us)
 {
-    struct detector *detector = client->detector;
     struct flight *flight = flights_open(&client->flights);
     client->rows_serial = 0;
     if (flight != NULL) {
         /* What was sent together is carried out one after the other. */
         int64_t began_us = flight->sent_us > client->done_us ? flight->sent_us : client->done_us;
         int64_t db_us = now_us - began_us;
-        struct shape *shape = shapes_find(detector->shapes, flight->shape);
-        if (shape != NULL) {
+        struct shape *shape = flight->entry;
+        if (shape->key == flight->shape) {
             shape->rows += rows;
             shape->errors += is_error;
             shape->total_us += db_us;

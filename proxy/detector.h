@@ -66,7 +66,7 @@ void detector_client_free(struct detector_client **client, int64_t now_us);
 /* At login and at each change. A change ends the unit. */
 void detector_application_name(struct detector_client *client, const char *name, int64_t now_us);
 
-/* Whether events are wanted at all: false when analysis is off. Events that come nevertheless are ignored. */
+/* Whether events are wanted at all: false when analysis is off. Then they may be left out, or come and be ignored. */
 bool detector_is_on(const struct detector *detector);
 /* False: the shape is not known, nothing has been noted; tell what it is with detector_learn, and this again. */
 bool detector_statement(struct detector_client *client, const struct execution *execution, int64_t now_us)

@@ -13,11 +13,13 @@
 enum { FLIGHTS_MAX = 1024 };
 
 struct unit;
+struct shape;
 
 struct flight {
-    struct unit *unit; /* NULL: counted nowhere */
-    uint64_t serial;   /* of the unit */
-    uint64_t shape;
+    struct unit *unit;   /* NULL: counted nowhere */
+    uint64_t serial;     /* of the unit */
+    uint64_t shape;      /* key */
+    struct shape *entry; /* of the shape, if it still has that key */
     int64_t sent_us;
     uint32_t round;
     uint32_t transaction;

@@ -40,7 +40,7 @@ void shapes_free(struct shapes **shapes);
 /* Interned; never NULL. */
 const struct scope *shapes_scope(struct shapes *shapes, const char *database, const char *user);
 uint64_t shapes_key(const struct scope *scope, uint64_t fingerprint);
-/* NULL: not known (any more). Valid until the next shapes_learn. */
+/* NULL: not known (any more). Its place stays readable; it is another shape's, or none's, when its key has changed. */
 struct shape *shapes_find(struct shapes *shapes, uint64_t key);
 /* Known from now on; another one may be forgotten. If it is known already, that one. */
 struct shape *shapes_learn(struct shapes *shapes, const struct scope *scope, uint64_t fingerprint,

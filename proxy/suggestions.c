@@ -42,7 +42,7 @@ static bool is_name_byte(char c)
     return isalnum((unsigned char)c) || c == '_' || c == '.' || c == '"' || c == '$' || (unsigned char)c >= 0x80;
 }
 
-/* The last part of a qualified name, without quotes. */
+/* The last part of a qualified name, with its quotes if it has any. */
 static void copy_last_part(const char *start, const char *end, char name_out[NAME_MAX_SIZE])
 {
     const char *part = start;
@@ -50,9 +50,7 @@ static void copy_last_part(const char *start, const char *end, char name_out[NAM
         if (*c == '.') part = c + 1;
     }
     size_t size = 0;
-    for (; part < end && size < NAME_MAX_SIZE - 1; part++) {
-        if (*part != '"') name_out[size++] = *part;
-    }
+    for (; part < end && size < NAME_MAX_SIZE - 1; part++) name_out[size++] = *part;
     name_out[size] = '\0';
 }
 
@@ -89,6 +87,11 @@ static void find_column(const char *text, int slot, char name_out[NAME_MAX_SIZE]
     for (const char *found = strstr(text, placeholder); found; found = strstr(found + 1, placeholder)) {
         if (isdigit((unsigned char)found[size])) continue;
         const char *start = found;
+        if (start > text && start[-1] == '"') {
+            start--;
+            while (start > text && start[-1] != '"') start--;
+            if (start > text) start--;
+        }
         while (start > text && is_name_byte(start[-1])) start--;
         copy_last_part(start, found, name_out);
         return;
@@ -175,8 +178,11 @@ __attribute__((format(printf, 2, 3))) static void add(struct draft *draft, const
 /* What an ORM calls the relation that owner_id stands for. */
 static void relation_of(const char *column, char name_out[NAME_MAX_SIZE])
 {
-    snprintf(name_out, NAME_MAX_SIZE, "%s", column);
-    size_t size = strlen(name_out);
+    size_t size = 0;
+    for (; *column != '\0' && size < NAME_MAX_SIZE - 1; column++) {
+        if (*column != '"') name_out[size++] = *column;
+    }
+    name_out[size] = '\0';
     if (size > 3 && strcmp(name_out + size - 3, "_id") == 0) name_out[size - 3] = '\0';
 }
 
