@@ -34,8 +34,6 @@ struct listeners {
     struct socket_entry sockets[SOCKETS_MAX];
     size_t count;
     char unix_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
-    int inherited[SOCKETS_MAX]; /* while they are being opened; -1: taken */
-    size_t inherited_count;
 };
 
 static void start_all(struct listeners *listeners)
@@ -133,50 +131,39 @@ static bool is_same_address(const struct sockaddr *a, const struct sockaddr *b)
            memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr) == 0;
 }
 
-/* The inherited socket that is bound to `address`, which is the caller's from now on; -1: none. */
-static int take_inherited(struct listeners *listeners, const struct sockaddr *address)
+/* Make it as our own ones are; false: it is of no use. */
+static bool adapt(int fd)
 {
-    for (size_t i = 0; i < listeners->inherited_count; i++) {
+    return fd >= 0 && is_listening_stream(fd) && fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+/* The inherited socket that is bound to `address`, which is the caller's from now on; -1: none. */
+static int take_inherited(const struct listener_options *options, const struct sockaddr *address)
+{
+    for (size_t i = 0; i < options->inherited_count; i++) {
         struct sockaddr_storage bound = {0};
         socklen_t size = sizeof bound;
-        int fd = listeners->inherited[i];
-        if (fd < 0 || getsockname(fd, (struct sockaddr *)&bound, &size) || !is_same_address((struct sockaddr *)&bound, address)) continue;
-        listeners->inherited[i] = -1;
+        int fd = options->inherited[i];
+        if (!adapt(fd) || getsockname(fd, (struct sockaddr *)&bound, &size) || !is_same_address((struct sockaddr *)&bound, address))
+            continue;
+        options->inherited[i] = -1;
         return fd;
     }
     return -1;
 }
 
-static void keep_inherited(struct listeners *listeners, const int *fds, size_t count)
+static int use_activated(struct listeners *listeners, const struct listener_options *options, struct error *error)
 {
-    for (size_t i = 0; i < count; i++) {
-        bool is_usable = listeners->inherited_count < SOCKETS_MAX && is_listening_stream(fds[i]) &&
-                         fcntl(fds[i], F_SETFL, O_NONBLOCK) == 0 && fcntl(fds[i], F_SETFD, FD_CLOEXEC) == 0;
-        if (is_usable)
-            listeners->inherited[listeners->inherited_count++] = fds[i];
-        else
-            close(fds[i]);
-    }
-}
-
-static void close_inherited(struct listeners *listeners)
-{
-    for (size_t i = 0; i < listeners->inherited_count; i++)
-        if (listeners->inherited[i] >= 0) close(listeners->inherited[i]);
-    listeners->inherited_count = 0;
-}
-
-static int use_activated(struct listeners *listeners, int backlog, struct error *error)
-{
-    for (size_t i = 0; i < listeners->inherited_count; i++) {
+    for (size_t i = 0; i < options->inherited_count; i++) {
         struct sockaddr_storage bound = {0};
         socklen_t size = sizeof bound;
-        bool is_known = getsockname(listeners->inherited[i], (struct sockaddr *)&bound, &size) == 0;
-        if (!is_known || add_socket(listeners, listeners->inherited[i], bound.ss_family == AF_UNIX, backlog)) {
-            error_set(error, "", "cannot listen on a socket of the service manager: %s", strerror(errno));
-            return -1;
-        }
-        listeners->inherited[i] = -1;
+        int fd = options->inherited[i];
+        if (!adapt(fd)) continue;
+        options->inherited[i] = -1;
+        bool is_known = getsockname(fd, (struct sockaddr *)&bound, &size) == 0;
+        if (add_inherited(listeners, fd, is_known && bound.ss_family == AF_UNIX, options->backlog) == 0) continue;
+        error_set(error, "", "cannot listen on a socket of the service manager: %s", strerror(errno));
+        return -1;
     }
     if (listeners->count > 0) return 0;
     error_set(error, "", "the service manager gave no stream socket that listens");
@@ -185,15 +172,15 @@ static int use_activated(struct listeners *listeners, int backlog, struct error 
 
 /* ---- new ones ---- */
 
-static int open_address(struct listeners *listeners, const struct addrinfo *address, int backlog)
+static int open_address(struct listeners *listeners, const struct addrinfo *address, const struct listener_options *options)
 {
-    int inherited = take_inherited(listeners, address->ai_addr);
-    if (inherited >= 0) return add_inherited(listeners, inherited, false, backlog);
+    int inherited = take_inherited(options, address->ai_addr);
+    if (inherited >= 0) return add_inherited(listeners, inherited, false, options->backlog);
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
     if (fd < 0) return -1;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (address->ai_family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    if (bind(fd, address->ai_addr, address->ai_addrlen) || add_socket(listeners, fd, false, backlog)) {
+    if (bind(fd, address->ai_addr, address->ai_addrlen) || add_socket(listeners, fd, false, options->backlog)) {
         int why = errno;
         close(fd);
         errno = why;
@@ -215,7 +202,7 @@ static int open_tcp(struct listeners *listeners, const char *name, const struct 
     }
     int opened = 0;
     for (const struct addrinfo *address = found; address; address = address->ai_next) {
-        if (open_address(listeners, address, options->backlog) == 0) {
+        if (open_address(listeners, address, options) == 0) {
             opened++;
         } else if (!(is_all && errno == EAFNOSUPPORT)) {
             error_set(error, "", "cannot listen on \"%s\" port %d: %s; is another server using it? check listen_addr and listen_port", name,
@@ -238,7 +225,7 @@ static int open_unix(struct listeners *listeners, const struct listener_options 
     }
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, path, sizeof path);
-    int inherited = take_inherited(listeners, (const struct sockaddr *)&address);
+    int inherited = take_inherited(options, (const struct sockaddr *)&address);
     if (inherited >= 0 && add_inherited(listeners, inherited, true, options->backlog) == 0) {
         memcpy(listeners->unix_path, path, sizeof listeners->unix_path);
         return 0;
@@ -275,9 +262,7 @@ struct listeners *listeners_open(struct ev_loop *loop, const struct listener_opt
     listeners->context = context;
     ev_timer_init(&listeners->pause, on_pause_over, PAUSE_SECONDS, 0.);
     listeners->pause.data = listeners;
-    keep_inherited(listeners, options->inherited, options->inherited_count);
-    int failed = options->is_activated ? use_activated(listeners, options->backlog, error) : open_addresses(listeners, options, error);
-    close_inherited(listeners);
+    int failed = options->is_activated ? use_activated(listeners, options, error) : open_addresses(listeners, options, error);
     if (failed) {
         listeners_close(&listeners);
         return NULL;

@@ -18,10 +18,10 @@ struct listener_options {
     const char *unix_directory; /* "" is none */
     unsigned unix_mode;
     /*
-     * Sockets that listen already. One that is bound to an address above takes the place of a new one; the others are closed. All of them are
-     * listeners_open's, also when it fails. `is_activated`: they are taken as they are, and the addresses above are not looked at.
+     * Sockets that listen already, -1 for none. One that is bound to an address above takes the place of a new one: it is the listeners' from then
+     * on, and -1 is put in its place. The others stay the caller's. `is_activated`: all of them are taken, and the addresses above are not looked at.
      */
-    const int *inherited;
+    int *inherited;
     size_t inherited_count;
     bool is_activated;
 };

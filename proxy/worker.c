@@ -503,9 +503,8 @@ static void make_timers(struct worker *worker)
 static int begin_listening(struct worker *worker, const struct worker_options *how, const char *restart_socket, struct error *error)
 {
     const struct settings *settings = &worker->commons.config->settings;
-    const int *inherited = how->sockets;
-    size_t inherited_count = how->socket_count;
     bool is_activated = how->socket_count > 0;
+    for (size_t i = 0; i < how->socket_count; i++) worker->gift.sockets.fds[worker->gift.sockets.count++] = how->sockets[i];
     if (how->takes_over && !restart_socket) {
         error_set(error, "",
                   "-R needs the setting restart_socket or pidfile, both in this configuration and in that of the running pgturnstile");
@@ -513,8 +512,6 @@ static int begin_listening(struct worker *worker, const struct worker_options *h
     }
     if (how->takes_over) {
         if (takeover_ask(restart_socket, &worker->gift, error)) return -1;
-        inherited = worker->gift.sockets.fds;
-        inherited_count = worker->gift.sockets.count;
         is_activated = worker->gift.is_activated;
     }
     struct listener_options options = {.addresses = settings->listen_addr,
@@ -522,10 +519,12 @@ static int begin_listening(struct worker *worker, const struct worker_options *h
                                        .backlog = (int)settings->listen_backlog,
                                        .unix_directory = settings->unix_socket_dir,
                                        .unix_mode = (unsigned)settings->unix_socket_mode,
-                                       .inherited = inherited,
-                                       .inherited_count = inherited_count,
+                                       .inherited = worker->gift.sockets.fds,
+                                       .inherited_count = worker->gift.sockets.count,
                                        .is_activated = is_activated};
     worker->listeners = listeners_open(worker->commons.loop, &options, on_accepted, worker, error);
+    for (size_t i = 0; i < worker->gift.sockets.count; i++)
+        if (worker->gift.sockets.fds[i] >= 0) close(worker->gift.sockets.fds[i]);
     if (!worker->listeners) return -1;
     if (restart_socket && takeover_listen(worker->takeover, restart_socket, is_activated, error)) {
         if (how->takes_over)

@@ -9,7 +9,7 @@
 struct worker;
 
 struct worker_options {
-    const int *sockets; /* that the service manager has opened for us: ours from worker_new on */
+    const int *sockets; /* that the service manager has opened for us: the worker's from worker_new on */
     size_t socket_count;
     bool takes_over; /* from the pgturnstile that runs with this configuration */
     bool is_verbose; /* whatever the configuration says */

@@ -391,3 +391,79 @@ Test(listener, accepting_pauses_without_descriptors_and_resumes)
     close(other);
     unlink(log_path);
 }
+
+/* ---- sockets that listen already ---- */
+
+Test(listener, an_inherited_socket_of_the_address_is_used_and_others_stay_the_callers)
+{
+    int port = 0, other_port = 0;
+    int fds[] = {other_server("127.0.0.1", &other_port), -1, other_server("127.0.0.1", &port)}, wanted = fds[2], descriptors[4];
+    const struct listener_options options = {
+        .addresses = "127.0.0.1", .port = port, .backlog = 4, .unix_directory = "", .inherited = fds, .inherited_count = 3};
+    int early = connect_to("127.0.0.1", port);
+    cr_assert_geq(early, 0);
+    listeners = listeners_open(loop, &options, accept_one, directory, &error);
+    cr_assert_not_null(listeners, "%s", error.text);
+    cr_assert_eq(fds[2], -1);
+    cr_assert_geq(fds[0], 0);
+    cr_assert_eq(listeners_descriptors(listeners, descriptors, 4), 1);
+    cr_assert_eq(descriptors[0], wanted);
+    wait_for(1);
+    close(early);
+    close(fds[0]);
+}
+
+Test(listener, an_inherited_unix_socket_is_left_with_its_file)
+{
+    int fd, port = free_port();
+    struct listeners *first = open_on("", port, directory);
+    cr_assert_not_null(first, "%s", error.text);
+    cr_assert_eq(listeners_descriptors(first, &fd, 1), 1);
+    fd = dup(fd);
+    listeners_leave(&first);
+    const struct listener_options options = {.addresses = "",
+                                             .port = port,
+                                             .backlog = 4,
+                                             .unix_directory = directory,
+                                             .unix_mode = 0777,
+                                             .inherited = &fd,
+                                             .inherited_count = 1};
+    listeners = listeners_open(loop, &options, accept_one, directory, &error);
+    cr_assert_not_null(listeners, "%s", error.text);
+    cr_assert_eq(fd, -1);
+    int client = connect_to_unix(port);
+    cr_assert_geq(client, 0);
+    wait_for(1);
+    close(client);
+    listeners_close(&listeners);
+    struct sockaddr_un address = unix_address(port);
+    cr_assert_neq(access(address.sun_path, F_OK), 0);
+}
+
+Test(listener, sockets_of_a_service_manager_are_taken_as_they_are)
+{
+    int port = 0, pipe_ends[2];
+    cr_assert_eq(pipe(pipe_ends), 0);
+    int fds[] = {pipe_ends[0], other_server("127.0.0.1", &port)};
+    const struct listener_options options = {.addresses = "192.0.2.1",
+                                             .port = 1,
+                                             .backlog = 4,
+                                             .unix_directory = "/nonexistent",
+                                             .inherited = fds,
+                                             .inherited_count = 2,
+                                             .is_activated = true};
+    listeners = listeners_open(loop, &options, accept_one, directory, &error);
+    cr_assert_not_null(listeners, "%s", error.text);
+    cr_assert_eq(fds[0], pipe_ends[0]);
+    int client = connect_to("127.0.0.1", port);
+    cr_assert_geq(client, 0);
+    wait_for(1);
+    close(client);
+    listeners_close(&listeners);
+    const struct listener_options none = {
+        .addresses = "", .unix_directory = "", .inherited = fds, .inherited_count = 1, .is_activated = true};
+    cr_assert_null(listeners_open(loop, &none, accept_one, directory, &error));
+    cr_assert_not_null(strstr(error.text, "service manager"));
+    close(pipe_ends[0]);
+    close(pipe_ends[1]);
+}
