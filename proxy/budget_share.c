@@ -50,7 +50,7 @@ void budget_share_decide(struct budget_share *share, const struct budget_side *o
     /* A small move is not worth the logins that it costs. */
     uint32_t distance = wanted > share->wanted ? wanted - share->wanted : share->wanted - wanted;
     bool is_end = wanted == 0 || share->wanted == 0 || share->wanted >= share->budget;
-    if (is_end || distance > share->budget / 16) share->wanted = wanted;
+    if (is_end || distance > share->budget / 8) share->wanted = wanted;
 }
 
 uint32_t budget_share_own(const struct budget_share *share)

@@ -18,7 +18,7 @@
 #include "proxy/log.h"
 #include "proxy/memory.h"
 
-enum { PATIENCE_S = 10, PEAK_TICKS = 10 };
+enum { PATIENCE_S = 10, PEAK_TICKS = 10, DECISION_TICKS = 10 };
 static const double TICK_SECONDS = 0.1;
 
 struct takeover {
@@ -27,7 +27,7 @@ struct takeover {
     ev_timer tick; /* runs while there is another process */
     /* What we could have used in each of the last ticks: the peak of them counts. */
     uint32_t demands[PEAK_TICKS];
-    unsigned next_demand;
+    unsigned ticks, ticks_decided; /* now, and at the last decision; 0: none yet */
     /* As the older. */
     ev_io listener, younger; /* fd -1: none */
     char *path;
@@ -48,7 +48,8 @@ struct takeover {
 static void measure(struct takeover *takeover, struct budget_side *side_out)
 {
     takeover->host.measure(takeover->host.context, side_out);
-    takeover->demands[takeover->next_demand++ % PEAK_TICKS] = side_out->demand;
+    uint32_t *now = &takeover->demands[takeover->ticks % PEAK_TICKS];
+    if (side_out->demand > *now) *now = side_out->demand;
     for (unsigned i = 0; i < PEAK_TICKS; i++)
         if (takeover->demands[i] > side_out->demand) side_out->demand = takeover->demands[i];
 }
@@ -181,11 +182,25 @@ static void settle(struct takeover *takeover, uint32_t held)
     if (!takeover_channel_send(takeover->older.fd, TAKEOVER_ALLOW, &message, NULL)) takeover->share = before; /* again with the next tick */
 }
 
+/* A move costs logins, so it is thought about once a second, unless one side has nothing and the other has no use for what it has. */
+static bool is_time_to_decide(const struct takeover *takeover, const struct budget_side *own)
+{
+    const struct budget_side *older = &takeover->older_side;
+    if (takeover->share.ceiling == UINT32_MAX) return false; /* it has not spoken yet */
+    bool is_first = takeover->ticks_decided == 0, is_due = takeover->ticks - takeover->ticks_decided >= DECISION_TICKS;
+    bool is_older_starved = takeover->share.wanted == 0 && older->demand > 0 && own->demand == 0;
+    bool are_we_starved = budget_share_own(&takeover->share) == 0 && own->demand > 0 && older->demand == 0;
+    return is_first || is_due || is_older_starved || are_we_starved || older->clients == 0;
+}
+
 static void decide(struct takeover *takeover)
 {
     struct budget_side own;
     measure(takeover, &own);
-    if (takeover->share.ceiling != UINT32_MAX) budget_share_decide(&takeover->share, &takeover->older_side, &own);
+    if (is_time_to_decide(takeover, &own)) {
+        budget_share_decide(&takeover->share, &takeover->older_side, &own);
+        takeover->ticks_decided = takeover->ticks > 0 ? takeover->ticks : 1;
+    }
     settle(takeover, own.held);
 }
 
@@ -232,6 +247,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop, (void)events;
     struct takeover *takeover = timer->data;
+    takeover->demands[++takeover->ticks % PEAK_TICKS] = 0;
     if (takeover->younger.fd >= 0)
         report(takeover);
     else if (takeover->older.fd >= 0)
