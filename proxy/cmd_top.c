@@ -85,6 +85,7 @@ static int watch(struct admin_client *client, struct top_screen *screen, double 
     bool is_alive = true;
     while (!is_interrupted && (is_alive = take_snapshot(client, &now, &error))) {
         int64_t now_us = clock_now_us();
+        top_snapshot_sort(&now);
         draw(screen, &now, before_us > 0 ? &before : NULL, (double)(now_us - before_us) / 1e6);
         top_snapshot_free(&before);
         before = now;

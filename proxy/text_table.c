@@ -120,6 +120,33 @@ double text_table_sum(const struct text_table *table, const char *name)
     return sum;
 }
 
+struct sorted_row {
+    double number;
+    char **cells;
+};
+
+static int compare_down(const void *a_, const void *b_)
+{
+    const struct sorted_row *a = a_, *b = b_;
+    if (a->number != b->number) return a->number < b->number ? 1 : -1;
+    return (a->cells > b->cells) - (a->cells < b->cells); /* as they stood */
+}
+
+void text_table_sort_down(struct text_table *table, const char *name)
+{
+    size_t rows = text_table_rows(table), row_size = table->columns * sizeof *table->texts;
+    if (rows < 2 || text_table_find(table, name) == SIZE_MAX) return;
+    struct sorted_row *order = memory_alloc(rows * sizeof *order);
+    char **texts = memory_alloc(rows * row_size);
+    for (size_t row = 0; row < rows; row++)
+        order[row] = (struct sorted_row){.number = text_table_number(table, row, name), .cells = table->texts + row * table->columns};
+    qsort(order, rows, sizeof *order, compare_down);
+    for (size_t row = 0; row < rows; row++) memcpy(texts + row * table->columns, order[row].cells, row_size);
+    memcpy(table->texts, texts, rows * row_size);
+    free(texts);
+    free(order);
+}
+
 /* ---- aligned ---- */
 
 /* Steps over one character of a cell: what to show for it, how many columns of the terminal that takes. */

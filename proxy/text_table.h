@@ -28,6 +28,9 @@ const char *text_table_cell(const struct text_table *table, size_t row, size_t c
 double text_table_number(const struct text_table *table, size_t row, const char *name); /* 0 where there is none */
 double text_table_sum(const struct text_table *table, const char *name);
 
+/* The rows with the largest numbers in this column first; nothing when there is no such column. */
+void text_table_sort_down(struct text_table *table, const char *name);
+
 struct text_table_view {
     const char *const *names; /* only these columns, those that there are; NULL: all. Ended by NULL */
     size_t rows_max;

@@ -15,6 +15,12 @@ void top_snapshot_free(struct top_snapshot *snapshot)
     text_table_free(&snapshot->stats);
 }
 
+void top_snapshot_sort(struct top_snapshot *snapshot)
+{
+    if (snapshot->waiting) text_table_sort_down(snapshot->waiting, "waited_us");
+    if (snapshot->leases) text_table_sort_down(snapshot->leases, "held_us");
+}
+
 /* ---- numbers ---- */
 
 static double budget_of(const struct text_table *config)
@@ -131,9 +137,12 @@ void top_view_print(const struct top_screen *screen, const struct top_snapshot *
     put_line(&paper, text);
     put_budget(&paper, now);
     put_traffic(&paper, now, before, seconds);
-    size_t share = screen->lines > 0 ? (screen->lines > 15 ? (screen->lines - 3) / 4 : 4) : SIZE_MAX;
-    put_table(&paper, "Classes", "CLASSES", now->classes, NULL, share);
-    put_table(&paper, "Pools", "POOLS", now->pools, pool_columns, share);
-    put_table(&paper, "Waiting", "WAITING", now->waiting, NULL, share);
-    put_table(&paper, "Leases, the longest first", "LEASES", now->leases, NULL, share);
+    static const char *const waiting_columns[] = {"waited_us", "position", "user",   "database", "application_name",
+                                                  "class",     "addr",     "client", NULL};
+    static const char *const lease_columns[] = {"held_us", "state", "pid",    "user",   "database", "application_name",
+                                                "class",   "addr",  "client", "pinned", "shape",    NULL};
+    put_table(&paper, "Classes", "CLASSES", now->classes, NULL, paper.left / 4);
+    put_table(&paper, "Pools", "POOLS", now->pools, pool_columns, paper.left / 3);
+    put_table(&paper, "Waiting, the longest first", "WAITING", now->waiting, waiting_columns, paper.left / 2);
+    put_table(&paper, "Leases, the longest first", "LEASES", now->leases, lease_columns, paper.left);
 }

@@ -19,6 +19,8 @@ struct top_screen {
     size_t columns, lines; /* lines 0: as many as there are */
     bool is_terminal;
 };
+/* Bring the longest waits and leases to the top. */
+void top_snapshot_sort(struct top_snapshot *snapshot);
 /* `before` (may be NULL) is the snapshot of `seconds` ago: for what happened since. */
 void top_view_print(const struct top_screen *screen, const struct top_snapshot *now, const struct top_snapshot *before, double seconds,
                     FILE *out);

@@ -43,7 +43,7 @@ static struct top_snapshot full(void)
         .pools =
             table_of("database user cl_active cl_waiting sv_active sv_idle sv_login maxwait", "shop web 30 4 8 2 0 1 shop job 5 0 1 0 1 0"),
         .classes = table_of("class slots queue", "web 8 4"),
-        .leases = table_of("pid held", "4711 12"),
+        .leases = table_of("state held_us pid", "running 12 4711 idle 99 4712 running 50 4713"),
         .waiting = table_of("client waited", ""),
         .stats = table_of("database total_xact_count total_query_count total_received total_sent", "shop 1000 3000 500000 900000")};
 }
@@ -54,14 +54,15 @@ Test(top_view, everything_there_is)
     text_table_free(&now.stats);
     now.stats = table_of("database total_xact_count total_query_count total_received total_sent", "shop 1200 3600 510000 940000");
     struct top_screen screen = {.peer = "127.0.0.1:6432", .time = "12:00:00", .columns = 160};
+    top_snapshot_sort(&now);
     char *text = drawn(&screen, &now, &before);
+    expect_in(text, "held_us  state     pid\n     99  idle     4712\n     50  running  4713\n     12  running  4711\n");
     expect_in(text, "pgturnstile at 127.0.0.1:6432, 12:00:00: 39 clients, 4 of them waiting\n");
     expect_in(text, "] 12 of 20: 9 active, 1 login, 2 idle\n");
     expect_in(text, "traffic 100 transactions/s, 300 queries/s, 5.0 kB/s in, 20.0 kB/s out\n");
     expect_in(text, "Pools (2)\n");
     expect_in(text, "Classes (1)\n");
-    expect_in(text, "Waiting: none\n");
-    expect_in(text, "4711");
+    expect_in(text, "Waiting, the longest first: none\n");
     free(text);
     top_snapshot_free(&now);
     top_snapshot_free(&before);
