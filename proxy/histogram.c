@@ -1,5 +1,5 @@
 /*
- * Histograms of times. Invariants: count is the sum over the buckets, of everything and of each window; a value's bucket ends at or above it.
+ * Histograms of times. Invariants: a window's count is the sum over its buckets; a value's bucket ends at or above it.
  */
 #include "proxy/histogram.h"
 
@@ -23,21 +23,33 @@ static uint64_t end_of(uint32_t bucket)
     return ((uint64_t)(SUBS + bucket % SUBS + 1) << shift) - 1;
 }
 
+/* What the older window holds is not recent any more. */
+static void turn_windows(struct histogram *histogram, int64_t now_us)
+{
+    histogram->current = &histogram->windows[histogram->current == &histogram->windows[0]];
+    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) histogram->older[i] += histogram->current->buckets[i];
+    memset(histogram->current, 0, sizeof *histogram->current);
+    histogram->until_us = now_us + HISTOGRAM_WINDOW_US;
+}
+
 void histogram_add(struct histogram *histogram, uint64_t value, int64_t now_us)
 {
-    if (now_us - histogram->since_us >= HISTOGRAM_WINDOW_US) {
-        histogram->current ^= 1;
-        memset(&histogram->windows[histogram->current], 0, sizeof histogram->windows[0]);
-        histogram->since_us = now_us;
-    }
-    uint32_t bucket = bucket_of(value);
-    struct histogram_window *window = &histogram->windows[histogram->current];
+    if (!histogram->current || now_us >= histogram->until_us) turn_windows(histogram, now_us);
     histogram->count++;
     histogram->sum += value;
     if (value > histogram->max) histogram->max = value;
-    histogram->buckets[bucket]++;
-    window->count++;
-    window->buckets[bucket]++;
+    histogram->current->count++;
+    histogram->current->buckets[bucket_of(value)]++;
+}
+
+static uint64_t recent_in(const struct histogram *histogram, uint32_t bucket)
+{
+    return (uint64_t)histogram->windows[0].buckets[bucket] + histogram->windows[1].buckets[bucket];
+}
+
+static uint64_t all_in(const struct histogram *histogram, uint32_t bucket)
+{
+    return histogram->older[bucket] + recent_in(histogram, bucket);
 }
 
 /* How many values are enough for this part of `count`. */
@@ -55,28 +67,27 @@ static uint64_t end_within(const struct histogram *histogram, uint32_t bucket)
     return end < histogram->max && bucket + 1 < HISTOGRAM_BUCKETS ? end : histogram->max;
 }
 
-uint64_t histogram_percentile(const struct histogram *histogram, double part)
+static uint64_t percentile(const struct histogram *histogram, uint64_t count, double part,
+                           uint64_t (*in)(const struct histogram *histogram, uint32_t bucket))
 {
-    if (histogram->count == 0) return 0;
-    uint64_t left = rank_of(histogram->count, part);
-    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        if (histogram->buckets[i] >= left) return end_within(histogram, i);
-        left -= histogram->buckets[i];
-    }
-    return histogram->max;
-}
-
-uint64_t histogram_recent_percentile(const struct histogram *histogram, double part)
-{
-    uint32_t count = histogram_recent_count(histogram);
     if (count == 0) return 0;
     uint64_t left = rank_of(count, part);
     for (uint32_t i = 0; i < HISTOGRAM_BUCKETS; i++) {
-        uint64_t here = (uint64_t)histogram->windows[0].buckets[i] + histogram->windows[1].buckets[i];
+        uint64_t here = in(histogram, i);
         if (here >= left) return end_within(histogram, i);
         left -= here;
     }
     return histogram->max;
+}
+
+uint64_t histogram_percentile(const struct histogram *histogram, double part)
+{
+    return percentile(histogram, histogram->count, part, all_in);
+}
+
+uint64_t histogram_recent_percentile(const struct histogram *histogram, double part)
+{
+    return percentile(histogram, histogram_recent_count(histogram), part, recent_in);
 }
 
 uint32_t histogram_recent_count(const struct histogram *histogram)
@@ -87,6 +98,6 @@ uint32_t histogram_recent_count(const struct histogram *histogram)
 uint64_t histogram_count_up_to(const struct histogram *histogram, uint64_t value)
 {
     uint64_t count = 0;
-    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS && end_of(i) <= value; i++) count += histogram->buckets[i];
+    for (uint32_t i = 0; i < HISTOGRAM_BUCKETS && end_of(i) <= value; i++) count += all_in(histogram, i);
     return count;
 }

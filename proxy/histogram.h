@@ -26,10 +26,10 @@ struct histogram_window {
 
 struct histogram { /* zero is empty */
     uint64_t count, sum, max;
-    uint64_t buckets[HISTOGRAM_BUCKETS];
+    struct histogram_window *current; /* NULL: nothing was added yet */
+    int64_t until_us;                 /* when the current window ends */
     struct histogram_window windows[2];
-    uint32_t current; /* of the windows */
-    int64_t since_us; /* when the current window began */
+    uint64_t older[HISTOGRAM_BUCKETS]; /* of the windows before these */
 };
 
 void histogram_add(struct histogram *histogram, uint64_t value, int64_t now_us);

@@ -233,13 +233,12 @@ static struct turnstile_key *dequeue(struct turnstile *turnstile, struct turnsti
     return key;
 }
 
-static void take_lease(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_key *key, int64_t waited_us,
-                       int64_t now_us)
+/* The classes have counted it. */
+static void lease_idle(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_key *key)
 {
     take_idle(turnstile, pool);
     pool->leased++;
     pool->last_class = key->class;
-    turnstile_classes_take(&turnstile->classes, key, waited_us, now_us);
     if (key->class->rules.share_limit > 0) turnstile_queue_key_changed(key);
 }
 
@@ -320,14 +319,13 @@ bool turnstile_try(struct turnstile *turnstile, struct turnstile_pool *pool, str
                    struct turnstile_lease *lease)
 {
     if (pool->idle == 0) return false;
-    if (turnstile->waiting > 0) {
-        if (pool->waiting > 0 && key->waiting > 0) return false;
-        if (!turnstile->is_drained && (pool->waiting > 0 || (key->class->waiting > 0 && is_scarce(turnstile, key->class)))) return false;
-    }
-    if (is_over_budget(turnstile) || is_over_limit(pool) || turnstile_classes_is_full(key)) return false;
-    if (turnstile_classes_room(&turnstile->classes, key->class, 1, now_us) == 0) return false;
-    take_lease(turnstile, pool, key, 0, now_us);
-    turnstile_classes_link(lease, key, now_us);
+    /* Whoever waits for an idle server of its pool once orders have run out may not have it, and then nor may one of its class and key. */
+    if (turnstile->waiting > 0 && !turnstile->is_drained &&
+        (pool->waiting > 0 || (key->class->waiting > 0 && is_scarce(turnstile, key->class))))
+        return false;
+    if (is_over_budget(turnstile) || is_over_limit(pool)) return false;
+    if (!turnstile_classes_try(&turnstile->classes, key, lease, now_us)) return false;
+    lease_idle(turnstile, pool, key);
     return true;
 }
 
@@ -430,7 +428,8 @@ static void grant(struct turnstile *turnstile, struct turnstile_desk *desk, int6
     struct turnstile_key *key = dequeue(turnstile, waiter);
     *order_out = (struct turnstile_order){TURNSTILE_GRANT, pool, waiter, key};
     key->class->waited++;
-    take_lease(turnstile, pool, key, now_us > waiter->since_us ? now_us - waiter->since_us : 0, now_us);
+    turnstile_classes_take(&turnstile->classes, key, now_us > waiter->since_us ? now_us - waiter->since_us : 0, now_us);
+    lease_idle(turnstile, pool, key);
     put_key(turnstile, key); /* the lease has one of its own */
     settle(turnstile, pool);
 }
@@ -476,14 +475,18 @@ static bool has_slot_for(const struct turnstile *turnstile, const struct turnsti
     return true;
 }
 
-/* A slot that `other` gives up is one that `pool` may have: it is in those of its groups that are full, too. */
-static bool is_within_groups(const struct turnstile_pool *pool, const struct turnstile_pool *other)
+static bool is_full(const struct turnstile_group *group)
 {
-    for (int i = 0; i < TURNSTILE_GROUPS; i++) {
-        const struct turnstile_group *group = pool->groups[i];
-        if (group && group->limit > 0 && group != other->groups[i] && group->slots - group->closing + group->promised >= group->limit)
-            return false;
-    }
+    return group && group->limit > 0 && group->slots - group->closing + group->promised >= group->limit;
+}
+
+enum { IN_ALL_GROUPS = -1 };
+
+/* A slot that `other` gives up counts in those of the pool's groups that are full; or in this one, which is. */
+static bool makes_room(const struct turnstile_pool *other, const struct turnstile_pool *pool, int in_group)
+{
+    for (int i = 0; i < TURNSTILE_GROUPS; i++)
+        if ((in_group == IN_ALL_GROUPS || in_group == i) && is_full(pool->groups[i]) && pool->groups[i] != other->groups[i]) return false;
     return true;
 }
 
@@ -556,11 +559,11 @@ static bool may_take_contested(const struct turnstile_desk *desk, const struct t
  * Which pool gives an idle server up for the first waiter of this desk, in whose favour everybody in front has been served as far as possible?
  * First one that its own waiters leave over, the longest idle; else one of the pool that holds most. NULL: none.
  */
-static struct turnstile_pool *find_victim(struct turnstile *turnstile, const struct turnstile_desk *desk, int64_t now_us)
+static struct turnstile_pool *find_victim(struct turnstile *turnstile, const struct turnstile_desk *desk, int in_group, int64_t now_us)
 {
     struct turnstile_pool *surplus = NULL, *contested = NULL, *other;
     DL_FOREACH2(turnstile->idle_pools, other, next_idle) {
-        if (other == desk->pool || !is_within_groups(desk->pool, other)) continue;
+        if (other == desk->pool || !makes_room(other, desk->pool, in_group)) continue;
         if (other->waiting == 0 || other->idle > demand(turnstile, other, UINT32_MAX, now_us)) {
             if (!may_take_surplus(desk, other, now_us)) continue;
             if (surplus == NULL || other->idle_since_us < surplus->idle_since_us) surplus = other;
@@ -569,6 +572,22 @@ static struct turnstile_pool *find_victim(struct turnstile *turnstile, const str
         }
     }
     return surplus ? surplus : contested;
+}
+
+/*
+ * Both groups of the pool are full, and nobody in both has a server to give up. If in each there is one, the first of the two goes; then it
+ * is the other's turn.
+ */
+static struct turnstile_pool *find_first_of_two_victims(struct turnstile *turnstile, const struct turnstile_desk *desk, int64_t now_us)
+{
+    struct turnstile_pool *first = NULL;
+    for (int i = 0; i < TURNSTILE_GROUPS; i++) {
+        if (!is_full(desk->pool->groups[i])) return NULL;
+        struct turnstile_pool *victim = find_victim(turnstile, desk, i, now_us);
+        if (!victim) return NULL;
+        if (!first) first = victim;
+    }
+    return first;
 }
 
 /* A waiter without an idle server: open one, or make room for one. False: nothing can be done for it now. */
@@ -583,11 +602,15 @@ static bool help(struct turnstile *turnstile, const struct turnstile_desk *desk,
         return true;
     }
     if (wanted <= pool->opening + pool->promised || turnstile->opening + turnstile->promised >= turnstile->logins_max) return false;
-    struct turnstile_pool *victim = find_victim(turnstile, desk, now_us);
-    if (!victim) return false;
-    evict(turnstile, victim, order_out);
-    set_promised(turnstile, pool, pool->promised + 1);
-    return true;
+    struct turnstile_pool *victim = find_victim(turnstile, desk, IN_ALL_GROUPS, now_us);
+    if (victim) {
+        evict(turnstile, victim, order_out);
+        set_promised(turnstile, pool, pool->promised + 1);
+        return true;
+    }
+    victim = find_first_of_two_victims(turnstile, desk, now_us);
+    if (victim) evict(turnstile, victim, order_out);
+    return victim != NULL;
 }
 
 /* Those who come before `ready` (NULL: all) and cannot be served from an idle server of their own pool. */

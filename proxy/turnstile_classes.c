@@ -58,7 +58,7 @@ bool turnstile_classes_put_key(struct turnstile_key *key)
     return class->is_retired && !class->keys && class->plain->references == 1;
 }
 
-bool turnstile_classes_is_full(const struct turnstile_key *key)
+static bool is_full(const struct turnstile_key *key)
 {
     uint32_t limit = key->class->rules.share_limit;
     return limit > 0 && key->leased >= limit;
@@ -111,12 +111,16 @@ static uint32_t unused_reserve(const struct turnstile_class *class)
 static void advance(struct turnstile_class *class, int64_t now_us)
 {
     if (now_us <= class->advanced_us) return;
-    if (class->leased > 0) {
-        uint64_t slot_us = (uint64_t)(now_us - class->advanced_us) * class->leased;
-        class->slot_us += slot_us;
-        class->virtual_us += (double)slot_us / class->rules.weight;
-    }
+    class->slot_us += (uint64_t)(now_us - class->advanced_us) * class->leased;
     class->advanced_us = now_us;
+}
+
+/* And what it is by weight. */
+static void advance_virtual(struct turnstile_class *class, int64_t now_us)
+{
+    advance(class, now_us);
+    class->virtual_us += (double)(class->slot_us - class->virtual_slot_us) / class->rules.weight;
+    class->virtual_slot_us = class->slot_us;
 }
 
 static struct turnstile_class *find_class(const struct turnstile_classes *classes, const char *name)
@@ -136,7 +140,7 @@ static bool is_among(struct turnstile_class *const *list, uint32_t count, const 
 void turnstile_classes_set(struct turnstile_classes *classes, const struct turnstile_class_rules *rules, uint32_t count, int64_t now_us)
 {
     assert(count > 0);
-    for (uint32_t i = 0; i < classes->count; i++) advance(classes->all[i], now_us);
+    for (uint32_t i = 0; i < classes->count; i++) advance_virtual(classes->all[i], now_us);
     struct turnstile_class **all = memory_zalloc((classes->count + count) * sizeof *all);
     uint32_t total = count;
     classes->unused = 0;
@@ -233,13 +237,13 @@ uint32_t turnstile_classes_room(const struct turnstile_classes *classes, struct 
 
 void turnstile_classes_start_waiting(struct turnstile_classes *classes, struct turnstile_class *class, bool is_first, int64_t now_us)
 {
-    advance(class, now_us);
+    advance_virtual(class, now_us);
     if (is_first) {
         /* Nobody missed anything until now. */
         for (uint32_t i = 0; i < classes->count; i++) {
             struct turnstile_class *other = classes->all[i];
             if (other->leased == 0) continue;
-            advance(other, now_us);
+            advance_virtual(other, now_us);
             if (other->virtual_us > classes->virtual_us) classes->virtual_us = other->virtual_us;
         }
     }
@@ -277,7 +281,7 @@ void turnstile_classes_rank(struct turnstile_classes *classes, int64_t now_us)
         class->room = 0;
         if (class->waiting == 0) continue;
         if (class->servable > 0) class->room = turnstile_classes_room(classes, class, class->servable, now_us);
-        advance(class, now_us);
+        advance_virtual(class, now_us);
         if (class->room == 0 || class->leased == 0) continue; /* its pools may be out of order */
         sum_us += class->virtual_us * class->rules.weight;
         weights += class->rules.weight;
@@ -320,6 +324,16 @@ void turnstile_classes_link(struct turnstile_lease *lease, struct turnstile_key 
     lease->key = key;
     lease->since_us = now_us;
     DL_APPEND2(key->class->leases, lease, previous, next);
+}
+
+bool turnstile_classes_try(struct turnstile_classes *classes, struct turnstile_key *key, struct turnstile_lease *lease, int64_t now_us)
+{
+    struct turnstile_class *class = key->class;
+    if (is_full(key) || (class->rules.limit > 0 && class->leased >= class->rules.limit)) return false;
+    if (classes->unused > 0 && turnstile_classes_room(classes, class, 1, now_us) == 0) return false;
+    turnstile_classes_take(classes, key, 0, now_us);
+    turnstile_classes_link(lease, key, now_us);
+    return true;
 }
 
 struct turnstile_key *turnstile_classes_end(struct turnstile_classes *classes, struct turnstile_lease *lease, int64_t now_us)

@@ -71,7 +71,8 @@ struct turnstile_class {
     /* turnstile_classes.c's */
     char *name;
     int64_t advanced_us;
-    double virtual_us; /* slot-time per weight */
+    double virtual_us;        /* slot-time per weight, up to ... */
+    uint64_t virtual_slot_us; /* ... when slot_us was this */
     uint64_t p99_us, p99_of;
     struct turnstile_lease *leases; /* the oldest first */
     struct turnstile_key *keys;     /* all but `plain` */
@@ -113,7 +114,6 @@ struct turnstile_key *turnstile_classes_get_key(struct turnstile_classes *classe
 bool turnstile_classes_put_key(struct turnstile_key *key);
 void turnstile_classes_drop(struct turnstile_classes *classes, struct turnstile_class *class);
 
-bool turnstile_classes_is_full(const struct turnstile_key *key); /* share_limit */
 /* How many leases more the class may take now, as far as anybody wants to know: nothing above `wanted` matters. */
 uint32_t turnstile_classes_room(const struct turnstile_classes *classes, struct turnstile_class *class, uint32_t wanted, int64_t now_us);
 bool turnstile_classes_is_below_reserve(const struct turnstile_class *class);
@@ -123,6 +123,8 @@ void turnstile_classes_start_waiting(struct turnstile_classes *classes, struct t
 /* Sets room, rank and place of every class with waiters; `order` is in the order of places. */
 void turnstile_classes_rank(struct turnstile_classes *classes, int64_t now_us);
 
+/* Takes a lease if the class may have one, given that something is free. */
+bool turnstile_classes_try(struct turnstile_classes *classes, struct turnstile_key *key, struct turnstile_lease *lease, int64_t now_us);
 /* A lease is counted when it is granted, and linked when it is known where it is kept. The lease takes a reference to its key. */
 void turnstile_classes_take(struct turnstile_classes *classes, struct turnstile_key *key, int64_t waited_us, int64_t now_us);
 void turnstile_classes_link(struct turnstile_lease *lease, struct turnstile_key *key, int64_t now_us);

@@ -1,5 +1,5 @@
 /*
- * The turnstile by example: one situation a test, on a fake clock. The random simulation is test_turnstile_simulation.c.
+ * The turnstile by example: one situation a test, on a fake clock. The random simulation is test_turnstile_properties.c.
  */
 #include "proxy/turnstile.h"
 
