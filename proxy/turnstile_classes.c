@@ -201,33 +201,45 @@ static uint64_t recent_p99_us(struct turnstile_class *class)
     return class->p99_us;
 }
 
-static bool lends(const struct turnstile_class *lender, struct turnstile_class *class, int64_t now_us)
+/* The oldest of the youngest `count` leases, of which there are so many. */
+static const struct turnstile_lease *find_lease(const struct turnstile_class *class, uint32_t count)
 {
-    uint32_t samples = histogram_recent_count(&class->lease_us);
+    const struct turnstile_lease *lease = class->leases->previous; /* utlist: the head's previous is the tail */
+    while (--count > 0) lease = lease->previous;
+    return lease;
+}
+
+/* `borrowed`: how many leases the class has beyond what it may hold without loans. */
+static bool lends(const struct turnstile_class *lender, struct turnstile_class *class, uint32_t borrowed, int64_t now_us)
+{
     int64_t most_us = lender->rules.lend_max_us;
-    if (samples < TURNSTILE_SAMPLES_MIN || most_us <= 0 || recent_p99_us(class) >= (uint64_t)most_us) return false;
-    uint32_t old = 0;
-    const struct turnstile_lease *lease;
-    DL_FOREACH(class->leases, lease) {
-        if (now_us - lease->since_us < most_us) break;
-        if (++old > samples / 100) return false;
+    if (most_us <= 0 || histogram_recent_count(&class->lease_us) < TURNSTILE_SAMPLES_MIN) return false;
+    if (recent_p99_us(class) >= (uint64_t)most_us) return false;
+    return borrowed == 0 || now_us - find_lease(class, borrowed)->since_us < most_us;
+}
+
+/* How much of the others' unused reserves is not for this class. `without_loans`: how many leases it may hold if it is all of it. */
+static uint32_t kept_by_others(const struct turnstile_classes *classes, struct turnstile_class *class, int64_t without_loans,
+                               int64_t now_us)
+{
+    uint32_t kept = 0;
+    int64_t borrowed = class->leased - (without_loans > 0 ? without_loans : 0);
+    for (uint32_t i = 0; i < classes->configured; i++) {
+        const struct turnstile_class *lender = classes->all[i];
+        uint32_t unused = lender == class ? 0 : unused_reserve(lender);
+        if (unused > 0 && !lends(lender, class, borrowed > 0 ? (uint32_t)borrowed : 0, now_us)) kept += unused;
     }
-    return true;
+    return kept;
 }
 
 uint32_t turnstile_classes_room(const struct turnstile_classes *classes, struct turnstile_class *class, uint32_t wanted, int64_t now_us)
 {
-    uint32_t free_leases = classes->budget > classes->leased ? classes->budget - classes->leased : 0, own = unused_reserve(class);
     uint32_t limit = class->rules.limit, most = limit == 0 ? UINT32_MAX : limit > class->leased ? limit - class->leased : 0;
     if (most > wanted) most = wanted;
-    uint32_t kept = classes->unused - own;
-    if (kept > 0 && (kept > free_leases || free_leases - kept < most)) {
-        for (uint32_t i = 0; i < classes->configured; i++) {
-            const struct turnstile_class *lender = classes->all[i];
-            uint32_t unused = lender == class ? 0 : unused_reserve(lender);
-            if (unused > 0 && lends(lender, class, now_us)) kept -= unused;
-        }
-    }
+    uint32_t free_leases = classes->budget > classes->leased ? classes->budget - classes->leased : 0;
+    uint32_t own = unused_reserve(class), kept = classes->unused - own;
+    if (most > 0 && kept > 0 && (int64_t)free_leases - kept < most)
+        kept = kept_by_others(classes, class, (int64_t) class->leased + free_leases - kept, now_us);
     uint32_t room = free_leases > kept ? free_leases - kept : 0;
     if (room < own) room = own < free_leases ? own : free_leases;
     return room < most ? room : most;

@@ -16,8 +16,8 @@
  *   - while it holds fewer than its limit, and its key fewer than share_limit, and
  *   - while something is free, and it is below its own reserve, or more is free than the unused reserves of the others that do not lend to it.
  * A class lends its unused reserve to a class whose leases are known to be short: at least TURNSTILE_SAMPLES_MIN of them ended recently (histogram.h), their
- * 99th percentile is under the *lender's* lend_max_us (it is the lender who has to wait that long for its own), and of those that still run
- * no more than one in a hundred of these samples are older than that.
+ * 99th percentile is under the *lender's* lend_max_us (it is the lender who has to wait that long for its own), and those that run and are
+ * older than that are no more than it may hold without any loan. So long leases, rare as they are among many short ones, cannot fill what was lent.
  *
  * Order: a class below its reserve comes before all that are not. Otherwise the class with fewest leases per weight comes first, corrected by how far it is
  * behind or ahead of its share of slot-time (the integral of leases held, those that run included): by at most one lease at once, which makes the shares

@@ -171,15 +171,17 @@ static bool lends(int lender, int class)
 {
     const struct turnstile_class *real = real_class(class);
     int64_t most_us = world.classes[lender].rules.lend_max_us;
-    uint32_t samples = histogram_recent_count(&real->lease_us), old = 0;
-    if (most_us == 0 || samples < TURNSTILE_SAMPLES_MIN || real->p99_us >= (uint64_t)most_us) return false;
+    if (most_us == 0 || histogram_recent_count(&real->lease_us) < TURNSTILE_SAMPLES_MIN || real->p99_us >= (uint64_t)most_us) return false;
+    uint32_t old = 0;
+    int64_t without_loans = world.budget;
+    for (int i = 0; i < CLASSES_MAX; i++) without_loans -= i == class ? 0 : leased_by(i, NOBODY) + unused_reserve(i);
     for (int i = 0; i < POOLS_MAX; i++) {
         for (uint32_t j = 0; j < world.pools[i].leased; j++) {
             const struct model_lease *lease = &world.pools[i].leases[j];
             if (lease->class == class && world.now_us - lease->lease.since_us >= most_us) old++;
         }
     }
-    return old <= samples / 100;
+    return old == 0 || old <= without_loans;
 }
 
 static uint32_t free_leases(void)
