@@ -97,44 +97,41 @@ static bool is_unproven(const struct turnstile_pool *pool)
     return pool->idle + pool->leased == 0 || pool->retry_at_us != 0;
 }
 
-/* How many of the waiters of this desk its class and their keys could have served now. */
-static uint32_t demand_of(struct turnstile *turnstile, const struct turnstile_desk *desk, int64_t now_us)
-{
-    return desk->servable > 0 ? turnstile_classes_room(&turnstile->classes, desk->class, desk->servable, now_us) : 0;
-}
-
-/* The same for the pool; of those classes only that have a place up to this one. */
-static uint32_t demand(struct turnstile *turnstile, const struct turnstile_pool *pool, uint32_t place, int64_t now_us)
+/*
+ * How many of the pool's waiters their classes and keys could have served now, as of the last ranking of the classes; nothing above `enough` matters. Of those
+ * classes only that have a place up to this one.
+ */
+static uint32_t demand(const struct turnstile_pool *pool, uint32_t place, uint32_t enough)
 {
     uint32_t sum = 0;
-    const struct turnstile_desk *desk;
-    DL_FOREACH2(pool->desks, desk, next_of_pool)
-        if (desk->class->place <= place) sum += demand_of(turnstile, desk, now_us);
+    if (pool->waiting == 0) return 0;
+    for (const struct turnstile_desk *desk = pool->desks; desk && sum < enough; desk = desk->next_of_pool)
+        if (desk->servable > 0 && desk->class->place <= place) sum += least(desk->servable, desk->class->room);
     return sum;
 }
 
 /* Since when somebody waits who could be served. */
-static int64_t waits_since(struct turnstile *turnstile, const struct turnstile_pool *pool, int64_t now_us)
+static int64_t waits_since(const struct turnstile_pool *pool, int64_t now_us)
 {
     int64_t since_us = now_us;
     struct turnstile_desk *desk;
     DL_FOREACH2(pool->desks, desk, next_of_pool) {
-        if (demand_of(turnstile, desk, now_us) == 0) continue;
+        if (desk->servable == 0 || desk->class->room == 0) continue;
         const struct turnstile_waiter *waiter = turnstile_queue_first(desk);
         if (waiter->since_us < since_us) since_us = waiter->since_us;
     }
     return since_us;
 }
 
-static uint32_t limit_of(struct turnstile *turnstile, const struct turnstile_pool *pool, int64_t now_us)
+static uint32_t limit_of(const struct turnstile *turnstile, const struct turnstile_pool *pool, int64_t now_us)
 {
     if (pool->limit == 0) return turnstile->budget;
     if (pool->reserve == 0 || pool->reserve_after_us <= 0) return pool->limit;
-    return pool->limit + (now_us - waits_since(turnstile, pool, now_us) >= pool->reserve_after_us ? pool->reserve : 0);
+    return pool->limit + (now_us - waits_since(pool, now_us) >= pool->reserve_after_us ? pool->reserve : 0);
 }
 
 /* How many of `missing` servers may be in the making at once, by the pool's own limits. */
-static uint32_t openings_allowed(struct turnstile *turnstile, const struct turnstile_pool *pool, uint32_t missing, int64_t now_us)
+static uint32_t openings_allowed(const struct turnstile *turnstile, const struct turnstile_pool *pool, uint32_t missing, int64_t now_us)
 {
     if (missing == 0) return 0;
     uint32_t others = pool->idle + pool->leased + pool->closing, limit = limit_of(turnstile, pool, now_us);
@@ -142,10 +139,10 @@ static uint32_t openings_allowed(struct turnstile *turnstile, const struct turns
     return is_unproven(pool) ? least(openings, 1) : openings;
 }
 
-/* How many servers should be opening or promised for the waiters of this pool. */
-static uint32_t openings_wanted(struct turnstile *turnstile, const struct turnstile_pool *pool, uint32_t place, int64_t now_us)
+/* How many servers should be opening or promised for the waiters of this pool; it does not matter how many more than there are now. */
+static uint32_t openings_wanted(const struct turnstile *turnstile, const struct turnstile_pool *pool, uint32_t place, int64_t now_us)
 {
-    uint32_t wanted = demand(turnstile, pool, place, now_us);
+    uint32_t wanted = demand(pool, place, held(pool) + 1);
     return openings_allowed(turnstile, pool, wanted > pool->idle ? wanted - pool->idle : 0, now_us);
 }
 
@@ -504,9 +501,10 @@ static struct turnstile_desk *find_ready_desk(const struct turnstile_pool *pool)
 static struct turnstile_desk *find_ready(const struct turnstile *turnstile)
 {
     struct turnstile_desk *found = NULL;
-    const struct turnstile_pool *pool;
+    struct turnstile_pool *pool;
     DL_FOREACH2(turnstile->idle_pools, pool, next_idle) {
         struct turnstile_desk *desk = pool->waiting > 0 ? find_ready_desk(pool) : NULL;
+        pool->ready = desk;
         if (!desk) continue;
         if (!turnstile_queue_place(desk)) assert(desk->is_in_line);
         if (!found || desk->class->place < found->class->place || (desk->class == found->class && turnstile_queue_is_before(desk, found)))
@@ -545,7 +543,7 @@ static bool may_take_surplus(const struct turnstile_desk *desk, const struct tur
 static bool may_take_contested(const struct turnstile_desk *desk, const struct turnstile_pool *other)
 {
     const struct turnstile_pool *pool = desk->pool;
-    const struct turnstile_desk *rival = find_ready_desk(other);
+    const struct turnstile_desk *rival = other->ready;
     if (!rival) return false;
     const struct turnstile_class *class = desk->class, *behind = rival->class;
     if (class == behind || held(pool) == 0) return deserves_slot_of(pool, class, other, behind);
@@ -559,12 +557,13 @@ static bool may_take_contested(const struct turnstile_desk *desk, const struct t
  * Which pool gives an idle server up for the first waiter of this desk, in whose favour everybody in front has been served as far as possible?
  * First one that its own waiters leave over, the longest idle; else one of the pool that holds most. NULL: none.
  */
-static struct turnstile_pool *find_victim(struct turnstile *turnstile, const struct turnstile_desk *desk, int in_group, int64_t now_us)
+static struct turnstile_pool *find_victim(const struct turnstile *turnstile, const struct turnstile_desk *desk, int in_group,
+                                          int64_t now_us)
 {
     struct turnstile_pool *surplus = NULL, *contested = NULL, *other;
     DL_FOREACH2(turnstile->idle_pools, other, next_idle) {
         if (other == desk->pool || !makes_room(other, desk->pool, in_group)) continue;
-        if (other->waiting == 0 || other->idle > demand(turnstile, other, UINT32_MAX, now_us)) {
+        if (other->idle > demand(other, UINT32_MAX, other->idle)) {
             if (!may_take_surplus(desk, other, now_us)) continue;
             if (surplus == NULL || other->idle_since_us < surplus->idle_since_us) surplus = other;
         } else if (may_take_contested(desk, other)) {
@@ -578,7 +577,8 @@ static struct turnstile_pool *find_victim(struct turnstile *turnstile, const str
  * Both groups of the pool are full, and nobody in both has a server to give up. If in each there is one, the first of the two goes; then it
  * is the other's turn.
  */
-static struct turnstile_pool *find_first_of_two_victims(struct turnstile *turnstile, const struct turnstile_desk *desk, int64_t now_us)
+static struct turnstile_pool *find_first_of_two_victims(const struct turnstile *turnstile, const struct turnstile_desk *desk,
+                                                        int64_t now_us)
 {
     struct turnstile_pool *first = NULL;
     for (int i = 0; i < TURNSTILE_GROUPS; i++) {
@@ -638,22 +638,19 @@ static bool help_those_in_front(struct turnstile *turnstile, const struct turnst
  */
 static bool choose(struct turnstile *turnstile, int64_t now_us, struct turnstile_order *order_out)
 {
-    bool can_log_in = turnstile->opening < turnstile->logins_max;
-    if (turnstile->idle == 0 && (!can_log_in || turnstile->slots >= turnstile->budget)) return false;
-    turnstile_classes_rank(&turnstile->classes, now_us);
     struct turnstile_desk *ready = find_ready(turnstile);
-    if (can_log_in && help_those_in_front(turnstile, ready, now_us, order_out)) return true;
+    if (turnstile->opening < turnstile->logins_max && help_those_in_front(turnstile, ready, now_us, order_out)) return true;
     if (!ready) return false;
     grant(turnstile, ready, now_us, order_out);
     return true;
 }
 
-static struct turnstile_pool *find_longest_idle(struct turnstile *turnstile, int64_t now_us)
+static struct turnstile_pool *find_longest_idle(const struct turnstile *turnstile)
 {
     struct turnstile_pool *found = NULL, *pool;
     bool found_is_wanted = true;
     DL_FOREACH2(turnstile->idle_pools, pool, next_idle) {
-        bool is_wanted = pool->waiting > 0 && demand(turnstile, pool, UINT32_MAX, now_us) >= pool->idle;
+        bool is_wanted = demand(pool, UINT32_MAX, pool->idle) >= pool->idle;
         if (found && (is_wanted > found_is_wanted || (is_wanted == found_is_wanted && pool->idle_since_us >= found->idle_since_us)))
             continue;
         found = pool;
@@ -663,11 +660,11 @@ static struct turnstile_pool *find_longest_idle(struct turnstile *turnstile, int
 }
 
 /* More exist than are allowed: an idle one goes, whoever waits for it. */
-static bool shrink(struct turnstile *turnstile, int64_t now_us, struct turnstile_order *order_out)
+static bool shrink(struct turnstile *turnstile, struct turnstile_order *order_out)
 {
     if (turnstile->idle == 0) return false;
     if (is_over_budget(turnstile)) {
-        evict(turnstile, find_longest_idle(turnstile, now_us), order_out);
+        evict(turnstile, find_longest_idle(turnstile), order_out);
         return true;
     }
     if (!turnstile->has_odd_pool) return false;
@@ -702,9 +699,12 @@ static bool fill_minimum(struct turnstile *turnstile, int64_t now_us, struct tur
 
 bool turnstile_next(struct turnstile *turnstile, int64_t now_us, struct turnstile_order *order_out)
 {
+    bool can_open = turnstile->opening < turnstile->logins_max && turnstile->slots < turnstile->budget;
+    bool has_choice = turnstile->waiting > 0 && (turnstile->idle > 0 || can_open);
+    if (has_choice || turnstile->promised > 0) turnstile_classes_rank(&turnstile->classes, now_us);
     if (turnstile->promised > 0) trim_promises(turnstile, now_us);
-    if (shrink(turnstile, now_us, order_out)) return true;
-    if (turnstile->waiting > 0 && choose(turnstile, now_us, order_out)) return true;
+    if (shrink(turnstile, order_out)) return true;
+    if (has_choice && choose(turnstile, now_us, order_out)) return true;
     if (fill_minimum(turnstile, now_us, order_out)) return true;
     turnstile->is_drained = true;
     return false;
@@ -722,9 +722,10 @@ int64_t turnstile_next_time(struct turnstile *turnstile, int64_t now_us)
     int64_t next_us = INT64_MAX;
     bool is_wanting = false;
     const struct turnstile_pool *pool;
+    if (turnstile->waiting > 0) turnstile_classes_rank(&turnstile->classes, now_us);
     DL_FOREACH2(turnstile->line, pool, next_in_line) {
         if (pool->reserve > 0 && pool->reserve_after_us > 0 && live(pool) + pool->closing >= pool->limit)
-            note_time(waits_since(turnstile, pool, now_us) + pool->reserve_after_us, now_us, &next_us);
+            note_time(waits_since(pool, now_us) + pool->reserve_after_us, now_us, &next_us);
         if (openings_wanted(turnstile, pool, UINT32_MAX, now_us) <= pool->opening + pool->promised) continue;
         note_time(pool->retry_at_us, now_us, &next_us);
         is_wanting = true;

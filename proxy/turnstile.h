@@ -55,9 +55,9 @@ struct turnstile_pool {                                     /* embedded in a poo
     struct turnstile_pool *next_in_line, *previous_in_line; /* those with waiters */
     struct turnstile_pool *next_idle, *previous_idle;       /* those with idle servers */
     struct turnstile_pool *next_promised, *previous_promised;
-    struct turnstile_waiter *first; /* in the order of arrival; not all come first to whom it looks so */
-    struct turnstile_desk *desks;
-    struct turnstile_class *last_class; /* that leased here; NULL: none yet */
+    struct turnstile_waiter *first;       /* in the order of arrival; not all come first to whom it looks so */
+    struct turnstile_desk *desks, *ready; /* ready: whose first waiter is to have an idle server, while an order is chosen */
+    struct turnstile_class *last_class;   /* that leased here; NULL: none yet */
     uint32_t waiting;
     uint32_t opening, idle, leased, closing; /* slots by state */
     uint32_t promised;                       /* slots that an EVICT order is emptying for this pool's waiters */
