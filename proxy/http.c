@@ -8,6 +8,7 @@
 #include <microhttpd.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -176,9 +177,13 @@ struct http *http_start(const struct http_options *options, http_answer *answer,
     bool is_unix = options->listen[0] == '/';
     http->allows_remote = options->allows_remote || is_unix; /* who may open the file is decided by its mode */
     if (is_unix) http->unix_path = memory_strdup(options->listen);
+    sigset_t all, before; /* signals are left to the main thread */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     http->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET, fd,
                                     MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
                                     (unsigned)CONNECTION_TIMEOUT_SECONDS, MHD_OPTION_END);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (http->daemon) return http;
     error_set(error, "", "libmicrohttpd could not start on \"%s\"; check http_listen", options->listen);
     close(fd);

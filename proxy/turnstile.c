@@ -771,6 +771,12 @@ uint64_t turnstile_class_slot_us(const struct turnstile_class *class, int64_t no
     return class->slot_us + (now_us > class->advanced_us ? (uint64_t)(now_us - class->advanced_us) * class->leased : 0);
 }
 
+int64_t turnstile_class_longest_wait_us(const struct turnstile_class *class, int64_t now_us)
+{
+    const struct turnstile_waiter *oldest = turnstile_queue_oldest(class);
+    return oldest && now_us > oldest->since_us ? now_us - oldest->since_us : 0;
+}
+
 const struct turnstile_pool *turnstile_first_pool(const struct turnstile *turnstile)
 {
     return turnstile->pools;

@@ -76,6 +76,21 @@ struct turnstile_waiter *turnstile_queue_first(struct turnstile_desk *desk)
     return lane ? lane->first : NULL;
 }
 
+static void find_older(const struct turnstile_key *key, const struct turnstile_waiter **oldest)
+{
+    for (const struct turnstile_lane *lane = key->lanes; lane; lane = lane->next)
+        if (!*oldest || lane->first->ticket < (*oldest)->ticket) *oldest = lane->first;
+}
+
+const struct turnstile_waiter *turnstile_queue_oldest(const struct turnstile_class *class)
+{
+    const struct turnstile_waiter *oldest = NULL;
+    if (class->waiting == 0) return NULL;
+    find_older(class->plain, &oldest);
+    for (const struct turnstile_key *key = class->keys; key; key = key->hh.next) find_older(key, &oldest);
+    return oldest;
+}
+
 bool turnstile_queue_place(struct turnstile_desk *desk)
 {
     struct turnstile_lane *lane = first_lane(desk);

@@ -65,6 +65,8 @@ void turnstile_queue_key_changed(struct turnstile_key *key);
 
 /* The waiter who comes first at this desk; NULL: nobody is servable. */
 struct turnstile_waiter *turnstile_queue_first(struct turnstile_desk *desk);
+/* Of the class, who has waited longest; NULL: nobody waits. O(n) in its keys. */
+const struct turnstile_waiter *turnstile_queue_oldest(const struct turnstile_class *class);
 /* Bring the desk's place in the line up to date: keys may have taken turns elsewhere. False: it was not where it should be. */
 bool turnstile_queue_place(struct turnstile_desk *desk);
 struct turnstile_desk *turnstile_queue_first_desk(const struct turnstile_class *class);

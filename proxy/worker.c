@@ -14,6 +14,7 @@
 #include "proxy/classify.h"
 #include "proxy/client_auth.h"
 #include "proxy/clock.h"
+#include "proxy/http_pages.h"
 #include "proxy/inquiry.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
@@ -32,6 +33,7 @@ struct worker {
     struct pools pools;
     struct client_host client_host;
     struct listeners *listeners;
+    struct http_pages *pages; /* NULL: no HTTP */
     ev_prepare before_waiting;
     ev_check after_waiting;
     ev_timer deadlines_timer, housekeeping_timer, shutdown_timer, observing_timer;
@@ -166,6 +168,7 @@ static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
     /* Those who were logging in or waiting when it began, and have come to rest. */
     if (commons->is_shutting_down) shut_down_clients(worker, worker->is_ending_at_once);
     pools_housekeeping(&worker->pools);
+    http_pages_tick(worker->pages);
     const struct settings *settings = &commons->config->settings;
     log_follow();
     tell_service_manager(worker);
@@ -354,6 +357,7 @@ static void on_handed_over(void *context, uint32_t to_pid)
     struct worker *worker = context;
     (void)to_pid;
     listeners_leave(&worker->listeners);
+    http_pages_stop(&worker->pages); /* the younger is waiting for the address */
     int64_t timeout_us = worker->commons.config->settings.restart_timeout_us;
     if (timeout_us == 0 || worker->commons.is_shutting_down) return;
     ev_timer_stop(worker->commons.loop, &worker->shutdown_timer);
@@ -499,6 +503,19 @@ static void make_timers(struct worker *worker)
     ev_check_start(loop, &worker->after_waiting);
 }
 
+/* 0, or -1 with `error`. */
+static int start_http(struct worker *worker, bool takes_over, struct error *error)
+{
+    const struct settings *settings = &worker->commons.config->settings;
+    struct http_pages_options options = {.http = {.listen = settings->http_listen,
+                                                  .allows_remote = settings->http_allow_remote,
+                                                  .unix_mode = (unsigned)settings->http_socket_mode},
+                                         .waits_for_address = takes_over};
+    if (!*settings->http_listen) return 0;
+    worker->pages = http_pages_start(&worker->pools, &options, error);
+    return worker->pages ? 0 : -1;
+}
+
 /* The sockets to listen on: the service manager's, the older process's, or new ones. 0, or -1 with `error`. */
 static int begin_listening(struct worker *worker, const struct worker_options *how, const char *restart_socket, struct error *error)
 {
@@ -526,6 +543,10 @@ static int begin_listening(struct worker *worker, const struct worker_options *h
     for (size_t i = 0; i < worker->gift.sockets.count; i++)
         if (worker->gift.sockets.fds[i] >= 0) close(worker->gift.sockets.fds[i]);
     if (!worker->listeners) return -1;
+    if (start_http(worker, how->takes_over, error)) {
+        listeners_close(&worker->listeners);
+        return -1;
+    }
     if (restart_socket && takeover_listen(worker->takeover, restart_socket, is_activated, error)) {
         if (how->takes_over)
             listeners_leave(&worker->listeners); /* they are the older's as well, which goes on with them */
@@ -571,6 +592,7 @@ struct worker *worker_new(struct config *config, const struct worker_options *ho
     int failed = begin_listening(worker, how, restart_socket, error);
     free(restart_socket);
     if (failed) {
+        http_pages_stop(&worker->pages);
         if (worker->gift.channel >= 0) close(worker->gift.channel);
         takeover_free(&worker->takeover);
         free_commons(commons);
@@ -595,6 +617,7 @@ bool worker_free(struct worker **worker_pointer)
 {
     struct worker *worker = *worker_pointer;
     struct commons *commons = &worker->commons;
+    http_pages_stop(&worker->pages);
     reap(commons);
     if (commons->clients || commons->closed_clients || commons->closed_servers || !pools_are_empty(&worker->pools) ||
         offload_pending(commons->logins) || offload_pending(commons->cancels) || offload_pending(commons->passwords))

@@ -1,0 +1,173 @@
+/*
+ * The pages: which path shows what. Rendering is on HTTP's thread, from a snapshot.
+ */
+#include "proxy/http_pages.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "proxy/clock.h"
+#include "proxy/live_json.h"
+#include "proxy/live_page.h"
+#include "proxy/log.h"
+#include "proxy/memory.h"
+#include "proxy/metrics.h"
+#include "proxy/snapshot_desk.h"
+
+static const int64_t worker_timeout_us = 2000000;
+enum { ATTEMPTS_UNTIL_LOGGED = 10 };
+
+struct http_pages {
+    struct http *http; /* NULL: it waits for the address */
+    struct http_options options;
+    char *listen; /* of the options */
+    int attempts; /* since it waits */
+    struct snapshot_desk desk;
+    struct pools *pools;
+    struct history history; /* the worker's thread */
+    http_answer *report;
+    void *report_context;
+    int64_t started_us, started_s; /* monotonic; since 1970 */
+};
+
+/* ---- on HTTP's thread ---- */
+
+static void reply_with(struct http_reply *reply, unsigned status, const char *content_type, struct text_buffer *body)
+{
+    *reply = (struct http_reply){.status = status, .content_type = content_type, .body = body->text, .size = body->size};
+}
+
+static void reply_with_words(struct http_reply *reply, unsigned status, const char *words)
+{
+    struct text_buffer body = {0};
+    text_buffer_print(&body, "%s\n", words);
+    reply_with(reply, status, "text/plain; charset=utf-8", &body);
+}
+
+static void show_health(const struct http_pages *pages, const struct http_request *request, const struct snapshot *snapshot,
+                        struct http_reply *reply)
+{
+    (void)pages, (void)request, (void)snapshot;
+    reply_with_words(reply, 200, "ok");
+}
+
+static void show_readiness(const struct http_pages *pages, const struct http_request *request, const struct snapshot *snapshot,
+                           struct http_reply *reply)
+{
+    (void)pages, (void)request;
+    reply_with_words(reply, snapshot->why_not_ready ? 503 : 200, snapshot->why_not_ready ? snapshot->why_not_ready : "ready");
+}
+
+static void show_metrics(const struct http_pages *pages, const struct http_request *request, const struct snapshot *snapshot,
+                         struct http_reply *reply)
+{
+    enum metrics_format format = metrics_choose(request->accept);
+    struct text_buffer body = {0};
+    metrics_render(snapshot, pages->started_s, format, &body);
+    reply_with(reply, 200, metrics_content_type(format), &body);
+}
+
+static void show_live(const struct http_pages *pages, const struct http_request *request, const struct snapshot *snapshot,
+                      struct http_reply *reply)
+{
+    (void)request;
+    struct text_buffer body = {0};
+    live_json_render(snapshot, snapshot->now_us - pages->started_us, &body);
+    reply_with(reply, 200, "application/json", &body);
+}
+
+static void show_page(struct http_reply *reply)
+{
+    *reply = (struct http_reply){.status = 200, .content_type = "text/html; charset=utf-8", .size = live_page_size};
+    reply->body = memory_alloc(live_page_size);
+    memcpy(reply->body, live_page, live_page_size);
+}
+
+/* Those that need the worker. */
+static const struct {
+    const char *path;
+    void (*show)(const struct http_pages *pages, const struct http_request *request, const struct snapshot *snapshot,
+                 struct http_reply *reply);
+} views[] = {{"/metrics", show_metrics}, {"/healthz", show_health}, {"/readyz", show_readiness}, {"/live.json", show_live}};
+
+static void on_request(void *context, const struct http_request *request, struct http_reply *reply)
+{
+    struct http_pages *pages = context;
+    if (strcmp(request->path, "/") == 0) {
+        show_page(reply);
+        return;
+    }
+    if (strcmp(request->path, "/report") == 0 || strcmp(request->path, "/report.json") == 0) {
+        if (pages->report) pages->report(pages->report_context, request, reply);
+        return;
+    }
+    for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
+        if (strcmp(request->path, views[i].path) != 0) continue;
+        struct snapshot *snapshot = snapshot_desk_ask(&pages->desk, worker_timeout_us);
+        if (snapshot)
+            views[i].show(pages, request, snapshot, reply);
+        else
+            reply_with_words(reply, 503, "the worker does not answer");
+        snapshot_free(&snapshot);
+    }
+}
+
+/* ---- on the worker's thread ---- */
+
+static struct snapshot *take(void *context)
+{
+    const struct http_pages *pages = context;
+    return snapshot_take(pages->pools, &pages->history);
+}
+
+struct http_pages *http_pages_start(struct pools *pools, const struct http_pages_options *options, struct error *error)
+{
+    struct http_pages *pages = memory_zalloc(sizeof *pages);
+    pages->pools = pools;
+    pages->report = options->report;
+    pages->report_context = options->report_context;
+    pages->started_us = clock_now_us();
+    pages->started_s = time(NULL);
+    snapshot_desk_init(&pages->desk, pools->commons->loop, take, pages);
+    pages->listen = memory_strdup(options->http.listen);
+    pages->options = options->http;
+    pages->options.listen = pages->listen;
+    if (options->waits_for_address) return pages;
+    pages->http = http_start(&pages->options, on_request, pages, error);
+    if (!pages->http) http_pages_stop(&pages);
+    return pages;
+}
+
+static void try_address(struct http_pages *pages)
+{
+    struct error error;
+    pages->http = http_start(&pages->options, on_request, pages, &error);
+    if (pages->http || ++pages->attempts != ATTEMPTS_UNTIL_LOGGED) return;
+    struct log_line line;
+    log_begin(&line, LOG_LEVEL_WARNING, "http_not_listening");
+    log_text(&line, "message", error.text);
+    log_text(&line, "hint", "it is tried again each second");
+    log_end(&line);
+}
+
+void http_pages_tick(struct http_pages *pages)
+{
+    if (!pages) return;
+    if (!pages->http) try_address(pages);
+    const struct commons *commons = pages->pools->commons;
+    struct history_reading reading = snapshot_reading(commons);
+    history_read(&pages->history, &reading, commons->now_us);
+}
+
+void http_pages_stop(struct http_pages **pages_pointer)
+{
+    struct http_pages *pages = *pages_pointer;
+    *pages_pointer = NULL;
+    if (!pages) return;
+    snapshot_desk_close(&pages->desk); /* a request may be waiting for us */
+    http_stop(&pages->http);
+    snapshot_desk_fini(&pages->desk);
+    free(pages->listen);
+    free(pages);
+}
