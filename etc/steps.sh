@@ -9,7 +9,7 @@ packages_check=(libcriterion-dev libpg-query-dev clang shellcheck cppcheck groff
 # The real clients of tests/clients.
 packages_clients=(postgresql-client/psql python3-psycopg2 python3-psycopg python3-asyncpg libdbd-pg-perl ruby-pg php-cli php-pgsql
     python3-django python3-sqlalchemy python3-greenlet ruby-activerecord php-illuminate-database
-    default-jdk-headless/javac libpostgresql-jdbc-java nodejs/node npm/npm)
+    prometheus-pgbouncer-exporter default-jdk-headless/javac libpostgresql-jdbc-java nodejs/node npm/npm)
 # make bench compares with it.
 packages_bench=(pgbouncer)
 

@@ -194,6 +194,7 @@ static void log_login(const struct client *client)
 {
     struct commons *commons = client->host->commons;
     commons->stats.clients_logged_in++;
+    client->traffic->client_login_count++;
     if (!commons->config->settings.log_connections) return;
     struct log_line line;
     client_log_begin(client, &line, LOG_LEVEL_INFO, "client_login");
@@ -351,6 +352,12 @@ void admission_begin(struct pools *pools, struct client *client)
     struct pool *pool = pools_find(pools, client->database, client->user);
     if (!pool) {
         refuse_database(client);
+        return;
+    }
+    if (pool->home->is_disabled) {
+        char message[160];
+        snprintf(message, sizeof message, "database \"%.64s\" is not currently accepting connections", client->database);
+        client_goodbye(client, SQLSTATE_OBJECT_NOT_IN_STATE, message, "It was disabled on the console.", "ENABLE it there.");
         return;
     }
     if (!take_settings(client)) return;

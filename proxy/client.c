@@ -89,7 +89,7 @@ struct client *client_new(const struct client_host *host, int fd, const struct l
 {
     struct commons *commons = host->commons;
     commons->stats.clients_accepted++;
-    if (commons->is_shutting_down) {
+    if ((commons->is_shutting_down || commons->is_closed_to_new) && !peer->is_admin) {
         close(fd);
         return NULL;
     }
@@ -97,6 +97,8 @@ struct client *client_new(const struct client_host *host, int fd, const struct l
     client->host = host;
     client->id = ++commons->next_client_id;
     client->connected_us = commons->now_us;
+    client->traffic = &commons->no_traffic;
+    client->came_by_admin_socket = peer->is_admin;
     deadline_init(&client->deadline);
     remember_address(client, peer);
     if (!peer->is_unix) set_socket_options(fd, &commons->config->settings);
@@ -125,6 +127,26 @@ void client_format_address(const struct client *client, char text_out[CLIENT_ADD
     snprintf(text_out, CLIENT_ADDRESS_SIZE, "unix");
     if (client->family != AF_UNIX && inet_ntop(client->family, client->address, address, sizeof address))
         snprintf(text_out, CLIENT_ADDRESS_SIZE, client->family == AF_INET6 ? "[%s]:%u" : "%s:%u", address, client->port);
+}
+
+void client_cursor_init(struct client_cursor *cursor, struct commons *commons)
+{
+    *cursor = (struct client_cursor){.next = commons->clients, .commons = commons};
+    DL_APPEND2(commons->cursors, cursor, previous_cursor, next_cursor);
+}
+
+struct client *client_cursor_next(struct client_cursor *cursor)
+{
+    struct client *client = cursor->next;
+    if (client) cursor->next = client->next;
+    return client;
+}
+
+void client_cursor_fini(struct client_cursor *cursor)
+{
+    if (!cursor->commons) return;
+    DL_DELETE2(cursor->commons->cursors, cursor, previous_cursor, next_cursor);
+    *cursor = (struct client_cursor){0};
 }
 
 void client_log_begin(const struct client *client, struct log_line *line, int level, const char *event)
@@ -168,6 +190,7 @@ bool client_receive(struct client *client, uint8_t **data_out, size_t *size_out)
     }
     if (kept > 0 && !is_in_place) memcpy(buffer, client->input, kept);
     client->host->commons->stats.received_bytes += (uint64_t)got;
+    client->traffic->received += (uint64_t)got;
     *data_out = buffer;
     *size_out = kept + (size_t)got;
     return true;
@@ -276,7 +299,10 @@ static void send_error(struct client *client, const struct backend_error *error)
     bytes_writer_init(&writer, buffer, size);
     backend_write_error(&writer, error);
     assert(!writer.has_failed);
-    client->host->commons->stats.sent_bytes += writer.size;
+    struct commons *commons = client->host->commons;
+    commons->stats.sent_bytes += writer.size;
+    client->traffic->sent += writer.size;
+    error_counts_add(&commons->errors, error->sqlstate, ERROR_OF_OURS, commons->now_us);
     stream_write(&client->stream, buffer, writer.size);
     free(buffer);
     log_error(client, error);
@@ -295,7 +321,10 @@ static void leave(struct client *client)
     struct commons *commons = client->host->commons;
     enum client_state was = client->state;
     if (was <= CLIENT_WELCOMING) commons->stats.clients_refused++;
-    if (client->is_counted) commons->client_count--;
+    if (client->is_counted && client->has_reserved_place)
+        commons->console_count--;
+    else if (client->is_counted)
+        commons->client_count--;
     client->is_counted = false;
     deadline_clear(&client->deadline);
     cancel_keys_remove(commons->cancel_keys, &client->cancel_key);
@@ -321,6 +350,7 @@ void client_finish(struct client *client, const char *reason)
     client_move(client, CLIENT_CLOSING);
     struct commons *commons = client->host->commons;
     deadline_set(&commons->client_closing_deadlines, &client->deadline, commons->now_us + LAST_WORDS_US);
+    stream_unsuspend(&client->stream);
     stream_resume_reading(&client->stream);
     if (!stream_has_unsent(&client->stream)) shutdown(client->stream.fd, SHUT_WR);
 }
@@ -342,6 +372,9 @@ void client_close(struct client *client, const char *reason)
     client_move(client, CLIENT_CLOSED);
     stream_close(&client->stream, true);
     struct commons *commons = client->host->commons;
+    struct client_cursor *cursor;
+    DL_FOREACH2(commons->cursors, cursor, next_cursor)
+        if (cursor->next == client) cursor->next = client->next;
     DL_DELETE2(commons->clients, client, previous, next);
     client->next_closed = commons->closed_clients;
     commons->closed_clients = client;

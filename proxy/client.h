@@ -19,6 +19,7 @@ enum client_state {
 
 struct client;
 struct client_login;
+struct console;
 struct pool;
 struct server;
 struct welcome;
@@ -39,6 +40,8 @@ struct client_host {
     void (*resume)(struct client *client);
     /* What was kept back has been sent, after login. */
     void (*drained)(struct client *client);
+    /* A cancel request for a client that has no server to cancel; NULL: there is nothing to do. */
+    void (*canceled)(struct client *client);
     /* The client is CLOSED or about to close (CLOSING): let go of whatever belongs to it. Called once, whatever the state it was in. */
     void (*leaving)(struct client *client, enum client_state was);
 };
@@ -60,11 +63,19 @@ struct client {
     int64_t connected_us;
     uint8_t address[16]; /* network order; 4 bytes of it for IPv4 */
     uint16_t port;
-    uint8_t family; /* AF_INET, AF_INET6, AF_UNIX */
-    bool is_counted;
-    bool has_left; /* host->leaving was called */
+    uint8_t family;  /* AF_INET, AF_INET6, AF_UNIX */
+    bool is_counted; /* in client_count, or in console_count when has_reserved_place */
+    bool has_reserved_place;
+    bool came_by_admin_socket;
+    bool is_console; /* it asked for the console's database */
+    bool is_trusted; /* its uid said who it is */
+    bool has_left;   /* host->leaving was called */
+
+    struct traffic *traffic; /* where its bytes are counted; never NULL */
+    int64_t request_us;      /* when it last sent something after its login; 0: it has not */
 
     /* The floor above's. */
+    struct console *console; /* of a console session, which has nothing of what follows; NULL: it is none */
     struct pool *pool;
     struct server *server; /* the one it leases, or NULL */
     struct turnstile_waiter waiter;
@@ -95,6 +106,19 @@ struct client {
 struct client *client_new(const struct client_host *host, int fd, const struct listener_peer *peer);
 /* Frees a CLOSED client that no job refers to. False: not yet. */
 bool client_reap(struct client **client);
+
+/*
+ * Going through all clients over several turns of the loop, while some leave: `next` is moved on when it does. Newcomers are met, for they come last.
+ */
+struct client_cursor {
+    struct client *next; /* NULL: all were met */
+    struct commons *commons;
+    struct client_cursor *next_cursor, *previous_cursor;
+};
+void client_cursor_init(struct client_cursor *cursor, struct commons *commons);
+/* NULL: all were met. */
+struct client *client_cursor_next(struct client_cursor *cursor);
+void client_cursor_fini(struct client_cursor *cursor); /* harmless when zeroed, or twice */
 
 void client_move(struct client *client, enum client_state to);
 

@@ -11,15 +11,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "protocol/backend.h"
 #include "protocol/frame.h"
 #include "protocol/password.h"
 #include "protocol/scram.h"
+#include "proxy/console_access.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
 
-enum { PASSWORD_MESSAGE_MAX = 8192, ANSWER_MAX = 2 * SCRAM_MESSAGE_SIZE_MAX, NAME_SIZE_MAX = 64 };
+enum { CONSOLES_MAX = 64, PASSWORD_MESSAGE_MAX = 8192, ANSWER_MAX = 2 * SCRAM_MESSAGE_SIZE_MAX, NAME_SIZE_MAX = 64 };
 
 /* What the client's next message must be. */
 enum step { STEP_STARTUP, STEP_PASSWORD, STEP_MD5, STEP_SASL_FIRST, STEP_SASL_FINAL, STEP_DERIVING, STEP_DONE };
@@ -314,6 +317,10 @@ static void begin_authentication(struct client *client)
     login->user = userlist_find(login->config->userlist, client->user);
     const struct userlist_user *user = login->user;
     client_move(client, CLIENT_AUTHENTICATING);
+    if (client->is_trusted) {
+        succeed(client);
+        return;
+    }
     switch (type) {
     case AUTH_TRUST:
         if (user || !*login->config->settings.auth_file)
@@ -359,6 +366,46 @@ static void negotiate(struct client *client, const struct frontend_startup *star
     stream_write(&client->stream, buffer, writer.size);
 }
 
+/* ---- the console ---- */
+
+/*
+ * A place among those of the console's own, so that max_client_conn does not keep out those who are to look into it. Only names that may use it get one; when they are all
+ * taken, or for anybody else, it is a place like any client's. False: there is none.
+ */
+static bool take_place(struct client *client)
+{
+    struct commons *commons = client->host->commons;
+    const struct settings *settings = &commons->config->settings;
+    bool may_be_console = client->is_trusted || console_role_of(settings, client->user) != CONSOLE_NOBODY;
+    if (client->is_console && may_be_console && commons->console_count < CONSOLES_MAX) {
+        client->has_reserved_place = true;
+        commons->console_count++;
+    } else if (commons->client_count < settings->max_client_conn) {
+        commons->client_count++;
+    } else {
+        return false;
+    }
+    client->is_counted = true;
+    return true;
+}
+
+/* Over the admin socket we and root are who they say; over the other Unix socket we are, under the console's own name. */
+static bool is_trusted_by_uid(const struct client *client)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (client->family != AF_UNIX || !client->is_console) return false;
+    if (!client->came_by_admin_socket && !console_is_owner_name(client->user)) return false;
+    if (getsockopt(client->stream.fd, SOL_SOCKET, SO_PEERCRED, &peer, &size)) return false;
+    return peer.uid == geteuid() || (client->came_by_admin_socket && peer.uid == 0);
+}
+
+/* psql without a name asks for the database of the user's name: on the admin socket there is but one thing that can be meant. */
+static bool is_for_console(const struct client *client)
+{
+    return console_is_database(client->database) || (client->came_by_admin_socket && strcmp(client->database, client->user) == 0);
+}
+
 static void start(struct client *client, const struct frontend_startup *startup, const uint8_t *data)
 {
     struct client_login *login = client->login;
@@ -385,13 +432,18 @@ static void start(struct client *client, const struct frontend_startup *startup,
         return;
     }
     if (!client->database || !*client->database) client->database = client->user;
-    if (commons->client_count >= commons->config->settings.max_client_conn) {
+    client->is_console = is_for_console(client);
+    client->is_trusted = is_trusted_by_uid(client);
+    if (client->came_by_admin_socket && !client->is_console) {
+        client_goodbye(client, SQLSTATE_INVALID_CATALOG, "the admin socket leads to the console only", NULL,
+                       "Ask for database " CONSOLE_DATABASE ", or connect to unix_socket_dir.");
+        return;
+    }
+    if (!take_place(client)) {
         client_goodbye(client, SQLSTATE_TOO_MANY_CONNECTIONS, "sorry, too many clients already", NULL,
                        "pgturnstile takes max_client_conn clients at once.");
         return;
     }
-    commons->client_count++;
-    client->is_counted = true;
     login->config = config_ref(commons->config);
     negotiate(client, startup);
     begin_authentication(client);

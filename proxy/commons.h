@@ -6,11 +6,13 @@
 #include "proxy/cancel_keys.h"
 #include "proxy/config.h"
 #include "proxy/deadlines.h"
+#include "proxy/error_counts.h"
 #include "proxy/name_counts.h"
 #include "proxy/offload.h"
 #include "proxy/session_state.h"
 #include "proxy/statements.h"
 #include "proxy/stats.h"
+#include "proxy/traffic.h"
 #include "proxy/turnstile.h"
 
 /*
@@ -26,6 +28,7 @@ enum {
 };
 
 struct client;
+struct client_cursor;
 struct server;
 
 struct commons {
@@ -43,6 +46,8 @@ struct commons {
     struct offload *passwords; /* key derivation */
     uint8_t *scratch;          /* COMMONS_SCRATCH_SIZE; holds nothing between two events */
     struct stats stats;
+    struct error_counts errors;
+    struct traffic no_traffic; /* what passes for clients that are in no pool (yet) goes here */
     /* One list a kind of timeout; the worker's timer serves them all. */
     struct deadline_list login_deadlines;          /* clients: client_login_timeout */
     struct deadline_list wait_deadlines;           /* clients: query_wait_timeout */
@@ -53,12 +58,16 @@ struct commons {
     uint8_t mock_key[SCRAM_KEY_SIZE];              /* random: makes up the secrets of users that do not exist */
     int64_t now_us;                                /* monotonic, read once a turn of the loop */
     uint32_t client_count;                         /* logged in or logging in, cancel requests left out */
+    uint32_t console_count;                        /* console sessions, on places of their own */
     /* Of those that have proved who they are, the clients of each database and user, by the names that they came with: admission.c's. */
     struct name_counts clients_by_database, clients_by_user;
-    uint64_t next_client_id;
-    struct client *clients;        /* all but CLOSED ones */
+    uint64_t next_client_id, next_server_id;
+    struct client *clients;        /* all but CLOSED ones, in the order of their ids */
+    struct client_cursor *cursors; /* client.h: who goes through them */
     struct client *closed_clients; /* to be freed at the end of the turn */
     struct server *closed_servers;
+    bool is_suspended;       /* SUSPEND: nothing is read */
+    bool is_closed_to_new;   /* no new clients, those that are here stay */
     bool is_shutting_down;   /* no new clients; each one ends with its transaction */
     bool is_closing_servers; /* the last clients are gone */
 };

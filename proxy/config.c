@@ -22,12 +22,15 @@ void config_unref(struct config **config_)
 {
     struct config *config = *config_;
     *config_ = NULL;
-    if (config == NULL) return;
-    assert(config->references > 0);
-    if (--config->references > 0) return;
-    userlist_free(&config->userlist);
-    text_store_fini(&config->store);
-    free(config);
+    while (config != NULL) {
+        assert(config->references > 0);
+        if (--config->references > 0) return;
+        struct config *base = config->base;
+        if (base == NULL) userlist_free(&config->userlist);
+        text_store_fini(&config->store);
+        free(config);
+        config = base;
+    }
 }
 
 void config_compare_fixed(const struct config *old, const struct config *new_one, void (*differs)(const char *name, void *context),

@@ -27,6 +27,7 @@ struct config {
     struct userlist *userlist;
     const char *path; /* the file it came from */
 
+    struct config *base;     /* what config_with took databases, users and userlist from; NULL: they are its own */
     unsigned references;     /* config_ref, config_unref */
     struct text_store store; /* holds every text above */
 };
@@ -36,6 +37,11 @@ struct config {
  * One reference belongs to the caller.
  */
 struct config *config_load(const char *path, struct config_problems *problems);
+/*
+ * The same configuration with another value for one setting, checked as a file would be. NULL when there is any problem that is not a warning; `problems` is
+ * filled either way. One reference belongs to the caller; `base` stays as it is.
+ */
+struct config *config_with(struct config *base, const struct setting *setting, const char *value, struct config_problems *problems);
 struct config *config_ref(struct config *config);
 void config_unref(struct config **config);
 /* Names of settings that differ between the two and that a RELOAD cannot change; calls back once each. */

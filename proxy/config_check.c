@@ -58,6 +58,20 @@ static void check_listening(const struct check *check)
                 sizeof address.sun_path - 1);
 }
 
+/* A socket of its own: on one that clients use, whoever has our uid would be an admin under any name. */
+static void check_console(const struct check *check)
+{
+    const struct settings *settings = &check->config->settings;
+    struct sockaddr_un address;
+    int path_size = snprintf(NULL, 0, "%s/.s.PGSQL.%lld", settings->admin_socket, (long long)settings->listen_port);
+    if ((size_t)path_size >= sizeof address.sun_path)
+        PROBLEM(check, line_of(check, "admin_socket"), "admin_socket makes a socket path of %d bytes, and the system takes at most %zu",
+                path_size, sizeof address.sun_path - 1);
+    if (*settings->admin_socket != '\0' && strcmp(settings->admin_socket, settings->unix_socket_dir) == 0)
+        PROBLEM(check, line_of(check, "admin_socket"),
+                "admin_socket and unix_socket_dir are the same directory: give the console one of its own");
+}
+
 static void check_authentication(const struct check *check)
 {
     const struct settings *settings = &check->config->settings;
@@ -128,6 +142,7 @@ void config_check(const struct config *config, const struct config_lines *lines,
 {
     struct check check = {.config = config, .lines = lines, .problems = problems};
     check_listening(&check);
+    check_console(&check);
     check_authentication(&check);
     check_pool_sizes(&check);
     check_databases(&check);

@@ -300,3 +300,23 @@ struct config *config_load(const char *path, struct config_problems *problems)
     if (config_problems_forbid_use(problems)) config_unref(&config);
     return config;
 }
+
+struct config *config_with(struct config *base, const struct setting *setting, const char *value, struct config_problems *problems)
+{
+    struct config *config = memory_zalloc(sizeof *config);
+    *problems = (struct config_problems){.items = NULL};
+    *config = *base;
+    config->store = (struct text_store){.blocks = NULL};
+    config->references = 1;
+    config->base = config_ref(base);
+    char wanted[256];
+    struct config_lines lines;
+    config_lines_init(&lines, &config->store);
+    lines.of_databases = text_store_alloc(&config->store, config->database_count * sizeof *lines.of_databases);
+    if (settings_set(&config->settings, setting, value, &config->store, wanted, sizeof wanted) == 0)
+        config_check(config, &lines, problems);
+    else
+        config_problems_add(problems, CONFIG_ERROR, config->path, 0, "%s must be %s, not \"%.60s\"", setting->name, wanted, value);
+    if (config_problems_forbid_use(problems)) config_unref(&config);
+    return config;
+}

@@ -27,7 +27,11 @@ void lease_begin(struct client *client, struct server *server)
     deadline_clear(&client->deadline);
     client->server = server;
     server->client = client;
-    server->pool->pools->commons->stats.leases++;
+    struct commons *commons = server->pool->pools->commons;
+    commons->stats.leases++;
+    client->traffic->server_assignment_count++;
+    server->leased_us = commons->now_us;
+    server->transaction_us = server->query_us = 0;
     if (client->state != CLIENT_WELCOMING) client_move(client, CLIENT_LEASING);
 }
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -33,6 +34,7 @@ struct listeners {
     ev_timer pause;
     struct socket_entry sockets[SOCKETS_MAX];
     size_t count;
+    bool is_held; /* listeners_pause */
     char unix_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 };
 
@@ -49,7 +51,8 @@ static void stop_all(struct listeners *listeners)
 static void on_pause_over(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop, (void)events;
-    start_all(timer->data);
+    struct listeners *listeners = timer->data;
+    if (!listeners->is_held) start_all(listeners);
 }
 
 static void pause_accepting(struct listeners *listeners, int why)
@@ -215,12 +218,24 @@ static int open_tcp(struct listeners *listeners, const char *name, const struct 
     return opened > 0 ? 0 : -1;
 }
 
+/* 0, or -1 with errno. */
+static int set_group(const char *path, const char *name)
+{
+    if (!name || !*name) return 0;
+    errno = 0;
+    const struct group *group = getgrnam(name);
+    if (group) return chown(path, (uid_t)-1, group->gr_gid);
+    if (errno == 0) errno = EINVAL;
+    return -1;
+}
+
 static int open_unix(struct listeners *listeners, const struct listener_options *options, struct error *error)
 {
+    const char *setting = options->unix_setting ? options->unix_setting : "unix_socket_dir";
     char path[sizeof listeners->unix_path];
     int size = snprintf(path, sizeof path, "%s/.s.PGSQL.%d", options->unix_directory, options->port);
     if (size < 0 || (size_t)size >= sizeof path) {
-        error_set(error, "", "unix_socket_dir \"%s\" is too long for a socket address (%zu bytes)", options->unix_directory, sizeof path);
+        error_set(error, "", "%s \"%s\" is too long for a socket address (%zu bytes)", setting, options->unix_directory, sizeof path);
         return -1;
     }
     struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -230,10 +245,10 @@ static int open_unix(struct listeners *listeners, const struct listener_options 
         memcpy(listeners->unix_path, path, sizeof listeners->unix_path);
         return 0;
     }
-    int fd = unix_socket_bind(path, options->unix_mode, "unix_socket_dir", error);
+    int fd = unix_socket_bind(path, options->unix_mode, setting, error);
     if (fd < 0) return -1;
-    if (add_socket(listeners, fd, true, options->backlog)) {
-        error_set(error, "", "cannot listen on \"%s\": %s; check unix_socket_dir", path, strerror(errno));
+    if (set_group(path, options->unix_group) || add_socket(listeners, fd, true, options->backlog)) {
+        error_set(error, "", "cannot listen on \"%s\": %s; check %s", path, strerror(errno), setting);
         unlink(path);
         close(fd);
         return -1;
@@ -282,6 +297,18 @@ void listeners_leave(struct listeners **listeners)
 {
     if (*listeners) *(*listeners)->unix_path = '\0';
     listeners_close(listeners);
+}
+
+void listeners_pause(struct listeners *listeners)
+{
+    listeners->is_held = true;
+    stop_all(listeners);
+}
+
+void listeners_resume(struct listeners *listeners)
+{
+    listeners->is_held = false;
+    if (!ev_is_active(&listeners->pause)) start_all(listeners);
 }
 
 void listeners_close(struct listeners **listeners_pointer)

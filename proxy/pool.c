@@ -71,6 +71,9 @@ struct pool *pools_find(struct pools *pools, const char *database, const char *u
         return NULL;
     }
     turnstile_add_pool(pools->commons->turnstile, &pool->slots);
+    pool->home = databases_find(&pools->databases, pool->database);
+    pool->home->pools++;
+    if (pools->is_paused || pool->home->is_paused) turnstile_hold(pools->commons->turnstile, &pool->slots, true);
     HASH_ADD_KEYPTR(hh, pools->by_key, pool->key, pool->key_size, pool);
     return pool;
 }
@@ -82,6 +85,7 @@ static void free_pool(struct pool *pool)
     pool->pools->host->forget_welcomes(pool);
     pool->pools->host->forget_setting_names(pool);
     HASH_DEL(pool->pools->by_key, pool);
+    pool->home->pools--;
     parameters_fini(&pool->parameters);
     function_names_fini(&pool->functions);
     config_unref(&pool->config);
@@ -96,6 +100,9 @@ void pool_join(struct pool *pool, struct client *client)
     client->pool = pool;
     client->database = pool->database;
     client->user = pool->user;
+    client->traffic = &pool->home->traffic;
+    pool->client_count++;
+    pool->home->clients++;
     DL_APPEND2(pool->clients, client, previous_of_pool, next_of_pool);
 }
 
@@ -107,6 +114,9 @@ void pool_leave(struct client *client)
     turnstile_key_put(pool->pools->commons->turnstile, &client->key);
     DL_DELETE2(pool->clients, client, previous_of_pool, next_of_pool);
     client->pool = NULL;
+    client->traffic = &pool->pools->commons->no_traffic;
+    pool->client_count--;
+    pool->home->clients--;
 }
 
 /* ---- idle servers ---- */
@@ -152,6 +162,7 @@ struct server *pool_take(struct pool *pool, const struct client *client)
     struct server *server = choose_idle(pool, client->settings);
     if (!turnstile_try(commons->turnstile, &pool->slots, client->key, commons->now_us, &server->lease)) return NULL;
     lease_idle(server);
+    server->waited_us = 0;
     return server;
 }
 
@@ -174,7 +185,8 @@ static bool is_too_old(const struct server *server)
 static const char *reason_to_end(const struct server *server)
 {
     if (server->pool->pools->commons->is_closing_servers) return "pgturnstile is shutting down";
-    if (server->is_retired) return "the configuration changed";
+    if (server->pool->slots.is_held) return "PAUSE";
+    if (server->is_retired) return "the configuration changed, or RECONNECT";
     if (is_too_old(server)) return "server_lifetime";
     return NULL;
 }
@@ -227,6 +239,7 @@ static void on_server_closed(struct server *server, enum server_state was)
     (void)was;
     struct pool *pool = server->pool;
     DL_DELETE2(pool->servers, server, previous, next);
+    pool->home->servers--;
     pool->pools->host->forget_server(server);
     session_state_unref(&server->settings);
     turnstile_closed(pool->pools->commons->turnstile, &pool->slots);
@@ -361,6 +374,7 @@ static void login_worked(struct server *server, struct server_login *login)
     for (unsigned i = 0; i < login->function_count; i++) function_names_add(&pool->functions, login->functions[i]);
     server_take_over(server, login);
     log_server(server, LOG_LEVEL_INFO, "server_login", NULL);
+    if (commons->is_suspended) stream_suspend(&server->stream);
     add_idle(server);
     turnstile_opened(commons->turnstile, &pool->slots);
     const char *reason = reason_to_end(server);
@@ -386,6 +400,7 @@ static void open_server(struct pool *pool)
     server->exchange.ended = pool->pools->host->message_ended;
     server->exchange.ended_context = server;
     DL_APPEND2(pool->servers, server, previous, next);
+    pool->home->servers++;
     struct server_login *login = server_login_new(pool->config->settings.server_connect_timeout_us);
     set_options(pool, login);
     if (pool->mode != POOL_MODE_SESSION && commons->now_us >= pool->functions_due_us) {
@@ -410,10 +425,13 @@ static void grant(struct pool *pool, const struct turnstile_order *order)
 {
     struct client *client = (struct client *)((char *)order->waiter - offsetof(struct client, waiter));
     struct commons *commons = pool->pools->commons;
-    commons->stats.wait_us += (uint64_t)(commons->now_us - order->waiter->since_us);
+    int64_t waited_us = commons->now_us - order->waiter->since_us;
+    commons->stats.wait_us += (uint64_t)waited_us;
+    pool->home->traffic.wait_time += (uint64_t)waited_us;
     struct server *server = choose_idle(pool, client->settings);
     turnstile_accept(commons->turnstile, order, &server->lease, commons->now_us);
     lease_idle(server);
+    server->waited_us = waited_us;
     pool->pools->host->granted(client, server);
 }
 
@@ -461,8 +479,9 @@ void pools_housekeeping(struct pools *pools)
     HASH_ITER(hh, pools->by_key, pool, next) {
         close_expired(pool);
         /* A failure is remembered for as long as it holds off the next login. */
-        if (!pool->servers && !pool->clients && pool->slots.retry_at_us <= pools->commons->now_us) free_pool(pool);
+        if (pools->readers == 0 && !pool->servers && !pool->clients && pool->slots.retry_at_us <= pools->commons->now_us) free_pool(pool);
     }
+    databases_forget_unused(&pools->databases, pools->commons->config);
 }
 
 static bool is_same_text(const char *a, const char *b)
@@ -549,4 +568,5 @@ void pools_free_all(struct pools *pools)
     HASH_ITER(hh, pools->by_key, pool, next) {
         free_pool(pool);
     }
+    databases_fini(&pools->databases);
 }

@@ -4,6 +4,7 @@
 #include <uthash.h>
 
 #include "proxy/client.h"
+#include "proxy/database.h"
 #include "proxy/function_names.h"
 #include "proxy/server.h"
 
@@ -20,6 +21,7 @@ struct pool {
     size_t key_size;
     UT_hash_handle hh;
     const char *database, *user; /* within key: what clients call them */
+    struct database *home;       /* what is kept about its database */
     struct config *config;       /* the snapshot that `entry` lies in */
     const struct config_database *entry;
     enum pool_mode mode;
@@ -27,6 +29,7 @@ struct pool {
     struct server *servers; /* all that exist, logging in to closing */
     struct server *idle;    /* the last used first */
     struct client *clients;
+    uint32_t client_count;
     uint32_t pinned;              /* clients with pins */
     struct parameters parameters; /* what its servers report at login */
     bool has_parameters;
@@ -63,6 +66,9 @@ struct pools {
     const struct pools_host *host;
     struct server_host server_host; /* `closed` is filled in here, the rest by the owner */
     struct pool *by_key;
+    struct databases databases;
+    uint32_t readers; /* while there are any, no pool is freed */
+    bool is_paused;   /* all databases; each has a word of its own besides */
 };
 
 void pools_init(struct pools *pools, struct commons *commons, const struct pools_host *host);

@@ -43,6 +43,7 @@ static void send_close(struct outgoing *outgoing, struct statement *statement)
 /* A Parse under the name that servers know the statement by. */
 void prepare_send_parse(struct outgoing *outgoing, const struct statement *statement)
 {
+    outgoing->client->traffic->server_parse_count++;
     struct bytes_writer writer = outgoing_make(outgoing, PREPARE_SMALL_MESSAGE);
     size_t name_size = strlen(statement->name) + 1;
     bytes_write_u8(&writer, FRONTEND_PARSE);

@@ -195,6 +195,8 @@ static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
         stream_pause_reading(&client->stream);
         return 0;
     }
+    if (server->query_us == 0) server->query_us = server->host->commons->now_us;
+    if (server->transaction_us == 0) server->transaction_us = server->query_us;
     size_t used;
     enum walk result = walk(&outgoing, data, size, &used);
     if (result == WALK_HELD) hold_back(&outgoing);
@@ -352,7 +354,9 @@ void relay_client_readable(struct client *client)
 {
     uint8_t *data;
     size_t size;
-    if (client_receive(client, &data, &size)) work_on(client, data, size);
+    if (!client_receive(client, &data, &size)) return;
+    client->request_us = client->host->commons->now_us;
+    work_on(client, data, size);
 }
 
 void relay_client_resume(struct client *client)
@@ -477,6 +481,8 @@ void relay_cancel_requested(struct commons *commons, uint32_t pid, const uint8_t
     } else if (client && client->state == CLIENT_WAITING) {
         refuse_statement(client, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request",
                          "It was waiting for a server connection.", NULL);
+    } else if (client && client->host->canceled) {
+        client->host->canceled(client);
     } else {
         commons->stats.cancels_ignored++;
     }

@@ -39,7 +39,10 @@ static void flush(struct pieces *pieces)
 {
     if (pieces->count == 0) return;
     struct client *client = pieces->client;
-    for (int i = 0; i < pieces->count; i++) client->host->commons->stats.sent_bytes += pieces->parts[i].iov_len;
+    size_t size = 0;
+    for (int i = 0; i < pieces->count; i++) size += pieces->parts[i].iov_len;
+    client->host->commons->stats.sent_bytes += size;
+    client->traffic->sent += size;
     if (!stream_write_parts(&client->stream, pieces->parts, pieces->count)) pieces->is_taken = false;
     pieces->count = 0;
 }
@@ -111,6 +114,8 @@ static void look_at_error(struct server *server, const uint8_t *body, size_t siz
 {
     struct backend_error error;
     if (backend_parse_error(body, size, &error) != CODEC_OK) return;
+    struct commons *commons = server->host->commons;
+    if (!is_ours && server->client) error_counts_add(&commons->errors, error.sqlstate, ERROR_OF_SERVER, commons->now_us);
     if (is_fatal(&error)) {
         server->has_said_goodbye = true;
         log_server_error(server, &error);
@@ -208,6 +213,22 @@ static bool is_told(const struct server *server, uint8_t type)
     return type == BACKEND_NOTIFICATION || (type == BACKEND_PARAMETER_STATUS && server->tells_settings);
 }
 
+/* ReadyForQuery on its way to the client: a query is over, or a transaction. In a pipeline the next one begins here. */
+static void count_query(struct server *server, char status)
+{
+    struct client *client = server->client;
+    if (!client) return;
+    int64_t now_us = server->host->commons->now_us;
+    client->traffic->query_count++;
+    client->traffic->query_time += (uint64_t)(now_us - server->query_us);
+    bool is_last = exchange_is_settled(&server->exchange);
+    server->query_us = is_last ? 0 : now_us;
+    if (status != 'I') return;
+    client->traffic->xact_count++;
+    client->traffic->xact_time += (uint64_t)(now_us - server->transaction_us);
+    server->transaction_us = server->query_us;
+}
+
 /* One message at `data`, at least its header. Returns the bytes dealt with; 0: it must be whole first, or the server is used no more. */
 static size_t message(struct server *server, struct pieces *pieces, const uint8_t *data, size_t size)
 {
@@ -247,6 +268,7 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     server->message_is_swallowed = is_swallowed || !pieces->client; /* its rest is not for whoever leases the server meanwhile */
     if (is_swallowed && frame.type == BACKEND_READY_FOR_QUERY) lease_settings_taken(server);
     if (is_swallowed) return taken;
+    if (frame.type == BACKEND_READY_FOR_QUERY) count_query(server, status);
     if (pieces->client) observe_received(pieces->client, frame.type, body, is_whole ? frame.body_size : 0);
     if (!(is_whole && frame.type == BACKEND_ERROR && add_other_error(server, pieces, body, frame.body_size)))
         add_piece(pieces, data, taken);

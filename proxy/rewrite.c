@@ -40,6 +40,7 @@ static void pass(struct outgoing *outgoing, const uint8_t *message, size_t avail
     bool is_accepted = exchange_sent(&server->exchange, EXCHANGE_CLIENT, frame->type, kind);
     if (is_accepted && (frame->type == FRONTEND_PARSE || frame->type == FRONTEND_CLOSE))
         preparations_push(&server->preparations, PREPARATION_PLAIN, NULL, NULL, NULL);
+    if (is_accepted && frame->type == FRONTEND_PARSE) outgoing->client->traffic->server_parse_count++;
     size_t total = (size_t)FRAME_HEADER_SIZE + frame->body_size;
     outgoing_add(outgoing, message, total < available ? total : available);
 }
@@ -55,10 +56,12 @@ static void pass_parse_unnamed(struct outgoing *outgoing, const uint8_t *message
     /* The unnamed statement's name takes one byte. As it came, unless names in it were replaced: one piece with what surrounds it. */
     bool is_as_it_came =
         frame->body_size == statement->tail_size + 1 && memcmp(message + FRAME_HEADER_SIZE + 1, statement->tail, statement->tail_size) == 0;
-    if (is_as_it_came)
-        outgoing_add(outgoing, message, (size_t)FRAME_HEADER_SIZE + frame->body_size);
-    else
+    if (!is_as_it_came) {
         prepare_send_parse(outgoing, statement);
+        return;
+    }
+    client->traffic->server_parse_count++;
+    outgoing_add(outgoing, message, (size_t)FRAME_HEADER_SIZE + frame->body_size);
 }
 
 /* It exists already: the server shall say so, which it does when it has it. */
@@ -361,6 +364,8 @@ static void close_message(struct outgoing *outgoing, const uint8_t *message, siz
 
 void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
 {
+    if (frame->type == FRONTEND_PARSE) outgoing->client->traffic->client_parse_count++;
+    if (frame->type == FRONTEND_BIND) outgoing->client->traffic->bind_count++;
     /* While the server reads on to the next Sync without looking, so do we: nothing of this takes place. */
     bool is_ignored = exchange_is_skipping(&outgoing->server->exchange) && frame->type != FRONTEND_SYNC;
     if (is_ignored || outgoing->client->pool->mode == POOL_MODE_SESSION) {
@@ -400,6 +405,7 @@ bool rewrite_answer_parse(struct client *client, const uint8_t *message, const s
     bool is_known =
         statement->is_proven && !rename_is_due(client, statement_effects(statement, terms.is_scannable, client_text_strings(client)));
     if (is_known) {
+        client->traffic->client_parse_count++;
         statement_names_set(&client->statements, parsed.statement, statement);
         static const uint8_t parse_complete[] = {BACKEND_PARSE_COMPLETE, 0, 0, 0, 4};
         stream_write(&client->stream, parse_complete, sizeof parse_complete);

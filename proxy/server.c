@@ -49,6 +49,7 @@ struct server *server_new(const struct server_host *host)
 {
     struct server *server = memory_zalloc(sizeof *server);
     server->host = host;
+    server->id = ++host->commons->next_server_id;
     server->stream.fd = -1;
     exchange_init(&server->exchange);
     deadline_init(&server->deadline);
@@ -68,6 +69,12 @@ void server_take_over(struct server *server, struct server_login *login)
     server->connected_us = server->idle_since_us = commons->now_us;
     server_move(server, SERVER_IDLE);
     stream_init(&server->stream, commons->loop, PQsocket(server->conn), PQsslStruct(server->conn, "OpenSSL"), &stream_events);
+}
+
+const char *server_tls(const struct server *server)
+{
+    const char *protocol = server->stream.ssl ? PQsslAttribute(server->conn, "protocol") : NULL;
+    return protocol ? protocol : "";
 }
 
 bool server_reap(struct server **server_pointer)
@@ -213,6 +220,7 @@ void server_close(struct server *server, const char *reason)
     shutdown(server->stream.fd, SHUT_WR);
     server_keep(server, NULL, 0);
     server_move(server, SERVER_CLOSING);
+    stream_unsuspend(&server->stream);
     stream_resume_reading(&server->stream);
     deadline_set(&commons->server_closing_deadlines, &server->deadline,
                  commons->now_us + commons->config->settings.server_close_timeout_us);

@@ -40,6 +40,7 @@ struct server {
     enum server_state state;
     struct pg_conn *conn;     /* owns the socket and the TLS session */
     struct pg_cancel *cancel; /* for PQcancel, on an offload thread */
+    uint64_t id;              /* of ours, in order of creation */
     uint32_t pid;             /* of the backend */
     uint8_t *input;           /* the beginning of a message that is not whole yet; NULL: none */
     uint32_t input_size;
@@ -79,6 +80,8 @@ struct server {
     bool is_retired;                        /* not to be used again once it is free */
     bool needs_reset;                       /* CLEANING: the session must be reset */
     bool has_sent_rollback, has_sent_reset; /* CLEANING: done once */
+    int64_t leased_us, waited_us;           /* since when it is leased, and how long its client waited for that */
+    int64_t transaction_us, query_us;       /* since when they run; 0: none does */
     int64_t abandon_at_us;                  /* CLEANING: closed when it is not done by then; 0: no hurry */
 };
 
@@ -108,6 +111,9 @@ void server_close(struct server *server, const char *reason);
 /* It is gone: CLOSED. */
 void server_gone(struct server *server, const char *reason);
 void server_closing_timed_out(struct deadline *deadline); /* for the worker */
+
+/* "TLSv1.3", or "" where there is none. */
+const char *server_tls(const struct server *server);
 
 struct log_line;
 void server_log_begin(const struct server *server, struct log_line *line, int level, const char *event);

@@ -171,6 +171,58 @@ int settings_set(struct settings *settings, const struct setting *setting, const
     return -1;
 }
 
+static const char *word_of(const struct setting_choice *choices, int value)
+{
+    for (; choices->word != NULL; choices++)
+        if (choices->value == value) return choices->word;
+    return "";
+}
+
+/* No more digits than it needs. */
+static void write_seconds(int64_t us, char *text_out, size_t size)
+{
+    char text[32];
+    int length = snprintf(text, sizeof text, "%lld.%06lld", (long long)(us / 1000000), (long long)(us % 1000000));
+    while (text[length - 1] == '0') length--;
+    if (text[length - 1] == '.') length--;
+    snprintf(text_out, size, "%.*s", length, text);
+}
+
+void settings_write(const struct settings *settings, const struct setting *setting, char *text_out, size_t size)
+{
+    const char *member = (const char *)settings + setting->offset;
+    const char *text;
+    int64_t number;
+    bool flag;
+    int choice;
+    switch (setting->kind) {
+    case SETTING_IS_TEXT:
+        memcpy(&text, member, sizeof text);
+        snprintf(text_out, size, "%s", text);
+        return;
+    case SETTING_IS_COUNT:
+        memcpy(&number, member, sizeof number);
+        snprintf(text_out, size, "%lld", (long long)number);
+        return;
+    case SETTING_IS_OCTAL:
+        memcpy(&number, member, sizeof number);
+        snprintf(text_out, size, "%04llo", (unsigned long long)number);
+        return;
+    case SETTING_IS_FLAG:
+        memcpy(&flag, member, sizeof flag);
+        snprintf(text_out, size, "%d", flag);
+        return;
+    case SETTING_IS_SECONDS:
+        memcpy(&number, member, sizeof number);
+        write_seconds(number, text_out, size);
+        return;
+    case SETTING_IS_CHOICE:
+        memcpy(&choice, member, sizeof choice);
+        snprintf(text_out, size, "%s", word_of(setting->choices, choice));
+        return;
+    }
+}
+
 bool settings_is_equal(const struct settings *a, const struct settings *b, const struct setting *setting)
 {
     const char *in_a = (const char *)a + setting->offset;

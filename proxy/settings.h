@@ -73,6 +73,8 @@ void settings_init(struct settings *settings);
  */
 int settings_set(struct settings *settings, const struct setting *setting, const char *value, struct text_store *store, char *wanted_out,
                  size_t wanted_size) __attribute__((warn_unused_result));
+/* The value as it would stand in the file; cut at `size`. */
+void settings_write(const struct settings *settings, const struct setting *setting, char *text_out, size_t size);
 bool settings_is_equal(const struct settings *a, const struct settings *b, const struct setting *setting);
 
 /* What libpq takes for sslmode. */

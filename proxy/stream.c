@@ -234,14 +234,31 @@ static void on_writable(struct ev_loop *loop, ev_io *watcher, int events)
 
 void stream_pause_reading(struct stream *stream)
 {
+    stream->wants_reading = false;
     ev_io_stop(stream->loop, &stream->read_watcher);
 }
 
 void stream_resume_reading(struct stream *stream)
 {
-    if (stream->fd < 0 || ev_is_active(&stream->read_watcher)) return;
+    stream->wants_reading = true;
+    if (stream->fd < 0 || stream->is_suspended || ev_is_active(&stream->read_watcher)) return;
     ev_io_start(stream->loop, &stream->read_watcher);
     if (stream->ssl && SSL_has_pending(stream->ssl)) ev_feed_event(stream->loop, &stream->read_watcher, EV_READ);
+}
+
+void stream_suspend(struct stream *stream)
+{
+    if (stream->fd < 0 || stream->is_suspended) return;
+    stream->wants_reading = ev_is_active(&stream->read_watcher);
+    stream->is_suspended = true;
+    ev_io_stop(stream->loop, &stream->read_watcher);
+}
+
+void stream_unsuspend(struct stream *stream)
+{
+    if (!stream->is_suspended) return;
+    stream->is_suspended = false;
+    if (stream->wants_reading) stream_resume_reading(stream);
 }
 
 bool stream_is_reading(const struct stream *stream)

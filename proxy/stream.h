@@ -27,6 +27,8 @@ struct stream {
     uint8_t *unsent;    /* NULL: nothing is kept back */
     uint32_t unsent_first, unsent_size, unsent_capacity;
     int fd;               /* -1: closed */
+    bool is_suspended;    /* not read, whatever the owner wants */
+    bool wants_reading;   /* what the owner wants, while suspended */
     bool is_write_broken; /* the peer takes no more; what it said before can still be read */
     ev_io read_watcher, write_watcher;
 };
@@ -52,6 +54,9 @@ bool stream_has_unsent(const struct stream *stream);
 
 void stream_pause_reading(struct stream *stream);
 void stream_resume_reading(struct stream *stream);
+/* Above pause and resume: nothing is read until stream_unsuspend, and then only if the owner wants it by then. */
+void stream_suspend(struct stream *stream);
+void stream_unsuspend(struct stream *stream);
 bool stream_is_reading(const struct stream *stream);
 /* Whether the peer has closed or half-closed, found without reading: for streams whose reading is paused. */
 bool stream_peer_is_gone(const struct stream *stream);

@@ -133,7 +133,7 @@ static uint32_t limit_of(const struct turnstile *turnstile, const struct turnsti
 /* How many of `missing` servers may be in the making at once, by the pool's own limits. */
 static uint32_t openings_allowed(const struct turnstile *turnstile, const struct turnstile_pool *pool, uint32_t missing, int64_t now_us)
 {
-    if (missing == 0) return 0;
+    if (pool->is_held || missing == 0) return 0;
     uint32_t others = pool->idle + pool->leased + pool->closing, limit = limit_of(turnstile, pool, now_us);
     uint32_t openings = least(missing, limit > others ? limit - others : 0);
     return is_unproven(pool) ? least(openings, 1) : openings;
@@ -304,6 +304,12 @@ void turnstile_remove_pool(struct turnstile *turnstile, struct turnstile_pool *p
     set_promised(turnstile, pool, 0);
     turnstile_queue_drop_pool(&pool->desks);
     DL_DELETE2(turnstile->pools, pool, previous, next);
+}
+
+void turnstile_hold(struct turnstile *turnstile, struct turnstile_pool *pool, bool is_held)
+{
+    pool->is_held = is_held;
+    settle(turnstile, pool);
 }
 
 /* Whether a lease of this class may be at the expense of another of its class, at another pool. */

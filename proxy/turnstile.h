@@ -61,6 +61,7 @@ struct turnstile_pool {                                     /* embedded in a poo
     uint32_t waiting;
     uint32_t opening, idle, leased, closing; /* slots by state */
     uint32_t promised;                       /* slots that an EVICT order is emptying for this pool's waiters */
+    bool is_held;                            /* turnstile_hold: no GRANT and no OPEN */
     /* The caller's, to be changed at any time; what turnstile_set_budget or any event of this pool follows takes effect at once. */
     uint32_t limit;           /* pool_size: the most slots it may hold (closing ones count); 0 = the budget */
     uint32_t minimum;         /* min_pool_size: opened even when nobody waits, as long as the budget has room */
@@ -107,6 +108,11 @@ bool turnstile_try(struct turnstile *turnstile, struct turnstile_pool *pool, str
 /* False: refused, the queue of its class is full (queue_limit); it does not wait. */
 bool turnstile_wait(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_key *key, struct turnstile_waiter *waiter,
                     int64_t now_us);
+/*
+ * A held pool gets nothing and its waiters keep their places: until it is let go, none of them is granted a server and none is opened. What it has is the
+ * caller's to close.
+ */
+void turnstile_hold(struct turnstile *turnstile, struct turnstile_pool *pool, bool is_held);
 void turnstile_leave(struct turnstile *turnstile, struct turnstile_waiter *waiter); /* harmless when not waiting */
 /* 1 for the one of its class that has waited longest at its pool. O(n): for error messages. */
 uint32_t turnstile_position(const struct turnstile_waiter *waiter);

@@ -213,6 +213,16 @@ struct userlist_user *userlist_find(struct userlist *list, const char *name)
     return item == NULL ? NULL : &item->user;
 }
 
+const struct userlist_user *userlist_next(const struct userlist *list, const char *name)
+{
+    const struct item *item = list->items;
+    if (name != NULL) {
+        const struct item *last = find_item(list, name);
+        item = last != NULL ? last->hh.next : NULL;
+    }
+    return item != NULL ? &item->user : NULL;
+}
+
 void userlist_inherit(struct userlist *list, const struct userlist *old)
 {
     for (struct item *item = list->items; item != NULL; item = item->hh.next) {

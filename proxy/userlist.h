@@ -27,6 +27,8 @@ struct userlist *userlist_load(const char *path, struct error *error);
 /* The same, with every problem of the file, one call each; line 0 is the file as a whole. */
 struct userlist *userlist_read(const char *path, void (*problem)(void *context, unsigned line, const char *text), void *context);
 void userlist_free(struct userlist **list); /* overwrites the secrets */
+/* All of them: the one behind `name`, the first for NULL; NULL at the end. */
+const struct userlist_user *userlist_next(const struct userlist *list, const char *name);
 size_t userlist_count(const struct userlist *list);
 struct userlist_user *userlist_find(struct userlist *list, const char *name); /* NULL: unknown */
 /*

@@ -1,6 +1,7 @@
 /*
  * The worker: wires the floors together, and does once a turn of the loop what must not happen inside a callback: the turnstile's orders, freeing what was closed,
- * setting the timer. Signals: HUP reloads, TERM ends with the transactions, INT (or a second TERM) at once, USR1 opens the log again.
+ * setting the timer. Signals: HUP reloads and opens the log again, TERM and INT end with the transactions (a second one at once), QUIT at once, USR1 pauses,
+ * USR2 resumes.
  */
 #include "proxy/worker.h"
 
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proxy/admin.h"
 #include "proxy/classify.h"
 #include "proxy/client_auth.h"
 #include "proxy/clock.h"
@@ -32,20 +34,25 @@ struct worker {
     struct commons commons;
     struct pools pools;
     struct client_host client_host;
-    struct listeners *listeners;
+    struct admin admin;
+    struct admin_host admin_host;
+    struct listeners *listeners, *admin_listeners;
     struct http_pages *pages; /* NULL: no HTTP */
     ev_prepare before_waiting;
     ev_check after_waiting;
     ev_timer deadlines_timer, housekeeping_timer, shutdown_timer, observing_timer;
-    ev_signal signals[4];
+    ev_signal signals[6];
     struct takeover *takeover;
     struct takeover_gift gift; /* until worker_run */
     uint32_t budget_limit;     /* what a restart leaves us of the budget; UINT32_MAX: all */
     bool is_verbose;
     int64_t timer_due_us; /* what deadlines_timer is set for */
     int64_t stats_due_us, status_due_us;
-    int64_t watchdog_us; /* 0: nobody watches */
+    int64_t watchdog_us;    /* 0: nobody watches */
+    int64_t suspend_due_us; /* when what could not be flushed is closed */
     bool is_ending_at_once;
+    bool has_shutdown_request;
+    enum shutdown_mode shutdown_request;
 };
 
 static struct worker *worker_of_host(const struct client_host *host)
@@ -57,7 +64,11 @@ static struct worker *worker_of_host(const struct client_host *host)
 
 static void on_authenticated(struct client *client)
 {
-    admission_begin(&worker_of_host(client->host)->pools, client);
+    struct worker *worker = worker_of_host(client->host);
+    if (client->is_console)
+        admin_begin(&worker->admin, client);
+    else
+        admission_begin(&worker->pools, client);
 }
 
 static void on_cancel_requested(struct commons *commons, uint32_t pid, const uint8_t *key, size_t key_size)
@@ -72,6 +83,14 @@ static void on_accepted(int fd, const struct listener_peer *peer, void *context)
 {
     struct worker *worker = context;
     client_new(&worker->client_host, fd, peer);
+}
+
+static void on_admin_accepted(int fd, const struct listener_peer *peer, void *context)
+{
+    struct worker *worker = context;
+    struct listener_peer known = *peer;
+    known.is_admin = true;
+    client_new(&worker->client_host, fd, &known);
 }
 
 static const struct pools_host pools_host = {.message_ended = prepare_ended,
@@ -138,7 +157,7 @@ static void shut_down_clients(struct worker *worker, bool at_once)
 {
     for (struct client *client = worker->commons.clients, *next; client; client = next) {
         next = client->next;
-        relay_shut_down(client, at_once);
+        if (!client->is_console) relay_shut_down(client, at_once);
     }
 }
 
@@ -169,10 +188,12 @@ static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
     if (commons->is_shutting_down) shut_down_clients(worker, worker->is_ending_at_once);
     pools_housekeeping(&worker->pools);
     http_pages_tick(worker->pages);
+    if (commons->is_suspended && commons->now_us >= worker->suspend_due_us) pools_close_unflushed(&worker->pools);
     const struct settings *settings = &commons->config->settings;
     log_follow();
     tell_service_manager(worker);
     if (commons->now_us < worker->stats_due_us) return;
+    databases_end_period(&worker->pools.databases, commons->now_us - worker->stats_due_us + settings->stats_period_us);
     worker->stats_due_us = commons->now_us + settings->stats_period_us;
     if (settings->log_stats) stats_log(&commons->stats);
 }
@@ -201,10 +222,18 @@ static void reap(struct commons *commons)
     }
 }
 
+/* The console looks on to the end. */
+static bool has_clients(const struct commons *commons)
+{
+    const struct client *client = commons->clients;
+    while (client && client->is_console) client = client->next;
+    return client != NULL;
+}
+
 static void end_when_empty(struct worker *worker)
 {
     struct commons *commons = &worker->commons;
-    if (!commons->is_shutting_down || commons->clients) return;
+    if ((!commons->is_shutting_down && !commons->is_closed_to_new) || has_clients(commons)) return;
     if (!commons->is_closing_servers) {
         commons->is_closing_servers = true;
         pools_close_servers(&worker->pools, "pgturnstile is shutting down");
@@ -212,15 +241,22 @@ static void end_when_empty(struct worker *worker)
         ev_timer_set(&worker->shutdown_timer, SERVERS_GOODBYE_US / 1e6, 0.);
         ev_timer_start(commons->loop, &worker->shutdown_timer);
     }
-    if (pools_are_empty(&worker->pools)) ev_break(commons->loop, EVBREAK_ALL);
+    if (!pools_are_empty(&worker->pools)) return;
+    listeners_close(&worker->admin_listeners);
+    admin_close(&worker->admin);
+    ev_break(commons->loop, EVBREAK_ALL);
 }
+
+static void carry_out_shutdown(struct worker *worker);
 
 static void on_before_waiting(struct ev_loop *loop, ev_prepare *watcher, int events)
 {
     (void)loop, (void)events;
     struct worker *worker = watcher->data;
     struct commons *commons = &worker->commons;
-    if (!commons->is_closing_servers) pools_run_orders(&worker->pools);
+    admin_run(&worker->admin);
+    if (worker->has_shutdown_request) carry_out_shutdown(worker);
+    if (!commons->is_closing_servers && !commons->is_suspended) pools_run_orders(&worker->pools);
     if (commons->closed_clients || commons->closed_servers) reap(commons);
     end_when_empty(worker);
     if (commons->has_open_units && !ev_is_active(&worker->observing_timer)) ev_timer_again(commons->loop, &worker->observing_timer);
@@ -348,7 +384,10 @@ static bool on_offer(void *context, struct takeover_sockets *sockets_out)
 {
     struct worker *worker = context;
     if (worker->commons.is_shutting_down || !worker->listeners) return false;
-    sockets_out->count = listeners_descriptors(worker->listeners, sockets_out->fds, TAKEOVER_SOCKETS_MAX);
+    size_t count = listeners_descriptors(worker->listeners, sockets_out->fds, TAKEOVER_SOCKETS_MAX);
+    if (worker->admin_listeners)
+        count += listeners_descriptors(worker->admin_listeners, sockets_out->fds + count, TAKEOVER_SOCKETS_MAX - count);
+    sockets_out->count = count;
     return true;
 }
 
@@ -357,6 +396,7 @@ static void on_handed_over(void *context, uint32_t to_pid)
     struct worker *worker = context;
     (void)to_pid;
     listeners_leave(&worker->listeners);
+    listeners_leave(&worker->admin_listeners);
     http_pages_stop(&worker->pages); /* the younger is waiting for the address */
     int64_t timeout_us = worker->commons.config->settings.restart_timeout_us;
     if (timeout_us == 0 || worker->commons.is_shutting_down) return;
@@ -391,21 +431,10 @@ static char *restart_path(const struct settings *settings)
 
 /* ---- reload ---- */
 
-static void reload(struct worker *worker)
+/* The new snapshot is in force from now on. */
+static void take_config(struct worker *worker, struct config *config)
 {
     struct commons *commons = &worker->commons;
-    struct config_problems problems = {0};
-    struct config *config = config_load(commons->config->path, &problems);
-    log_problems(&problems);
-    config_problems_fini(&problems);
-    struct log_line line;
-    log_begin(&line, config ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, config ? "config_reloaded" : "config_refused");
-    if (!config) log_text(&line, "hint", "the configuration in force stays");
-    log_end(&line);
-    if (!config) return;
-    config_compare_fixed(commons->config, config, log_fixed, NULL);
-    if (config->settings.scram_iterations == commons->config->settings.scram_iterations)
-        userlist_inherit(config->userlist, commons->config->userlist);
     config_unref(&commons->config);
     commons->config = config;
     log_set_level(config->settings.verbose > 0 || worker->is_verbose ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
@@ -417,6 +446,119 @@ static void reload(struct worker *worker)
     if (!takeover_set_budget(worker->takeover, (uint32_t)config->settings.budget)) apply_budget(worker);
 }
 
+static void describe_problems(const struct config_problems *problems, char *why_out, size_t why_size)
+{
+    size_t size = 0;
+    if (why_size > 0) *why_out = '\0';
+    for (size_t i = 0; i < problems->count && size < why_size; i++) {
+        const struct config_problem *problem = &problems->items[i];
+        if (problem->is_warning) continue;
+        const char *between = size > 0 ? "; " : "";
+        if (problem->line > 0)
+            size += (size_t)snprintf(why_out + size, why_size - size, "%s%s:%u: %s", between, problem->file, problem->line, problem->text);
+        else
+            size += (size_t)snprintf(why_out + size, why_size - size, "%s%s", between, problem->text);
+    }
+}
+
+static bool reload(struct worker *worker, char *why_out, size_t why_size)
+{
+    struct commons *commons = &worker->commons;
+    struct config_problems problems = {0};
+    struct config *config = config_load(commons->config->path, &problems);
+    log_problems(&problems);
+    describe_problems(&problems, why_out, why_size);
+    config_problems_fini(&problems);
+    struct log_line line;
+    log_begin(&line, config ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, config ? "config_reloaded" : "config_refused");
+    if (!config) log_text(&line, "hint", "the configuration in force stays");
+    log_end(&line);
+    if (!config) return false;
+    config_compare_fixed(commons->config, config, log_fixed, NULL);
+    if (config->settings.scram_iterations == commons->config->settings.scram_iterations)
+        userlist_inherit(config->userlist, commons->config->userlist);
+    take_config(worker, config);
+    return true;
+}
+
+/* ---- what the console asks for ---- */
+
+static bool on_console_reload(void *context, char *why_out, size_t why_size)
+{
+    return reload(context, why_out, why_size);
+}
+
+static bool on_console_set(void *context, const struct setting *setting, const char *value, char *why_out, size_t why_size)
+{
+    struct worker *worker = context;
+    struct config_problems problems;
+    struct config *config = config_with(worker->commons.config, setting, value, &problems);
+    describe_problems(&problems, why_out, why_size);
+    config_problems_fini(&problems);
+    if (config) take_config(worker, config);
+    return config != NULL;
+}
+
+static void on_console_shutdown(void *context, enum shutdown_mode mode)
+{
+    struct worker *worker = context;
+    worker->has_shutdown_request = true;
+    worker->shutdown_request = mode;
+}
+
+static void on_console_suspend(void *context)
+{
+    struct worker *worker = context;
+    struct commons *commons = &worker->commons;
+    worker->suspend_due_us = commons->now_us + commons->config->settings.suspend_timeout_us;
+    if (worker->listeners) listeners_pause(worker->listeners);
+    pools_suspend(&worker->pools);
+}
+
+static void on_console_unsuspend(void *context)
+{
+    struct worker *worker = context;
+    if (!worker->commons.is_suspended) return;
+    if (worker->listeners) listeners_resume(worker->listeners);
+    pools_unsuspend(&worker->pools);
+}
+
+static void end_with_clients(struct worker *worker)
+{
+    if (worker->commons.is_shutting_down || worker->commons.is_closed_to_new) return;
+    log_shutdown("with the clients");
+    worker->commons.is_closed_to_new = true;
+    listeners_close(&worker->listeners);
+}
+
+static void carry_out_shutdown(struct worker *worker)
+{
+    worker->has_shutdown_request = false;
+    on_console_unsuspend(worker);
+    switch (worker->shutdown_request) {
+    case SHUTDOWN_AT_ONCE: end_at_once(worker); return;
+    case SHUTDOWN_WAIT_FOR_SERVERS:
+        if (!worker->commons.is_shutting_down) end_with_transactions(worker);
+        return;
+    case SHUTDOWN_WAIT_FOR_CLIENTS: end_with_clients(worker); return;
+    }
+}
+
+/* ---- signals ---- */
+
+static void pause_or_resume(struct worker *worker, bool is_pause)
+{
+    struct log_line line;
+    log_begin(&line, LOG_LEVEL_INFO, is_pause ? "paused" : "resumed");
+    log_end(&line);
+    if (is_pause) {
+        pools_pause(&worker->pools, NULL);
+    } else {
+        on_console_unsuspend(worker);
+        pools_resume(&worker->pools, NULL);
+    }
+}
+
 static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
 {
     (void)loop, (void)events;
@@ -425,19 +567,21 @@ static void on_signal(struct ev_loop *loop, ev_signal *watcher, int events)
     case SIGHUP:
         service_manager_reloading();
         log_reopen();
-        reload(worker);
+        reload(worker, NULL, 0);
         service_manager_ready();
         break;
-    case SIGTERM: end_with_transactions(worker); break;
-    case SIGINT: end_at_once(worker); break;
-    case SIGUSR1: log_reopen(); break;
+    case SIGTERM:
+    case SIGINT: end_with_transactions(worker); break;
+    case SIGQUIT: end_at_once(worker); break;
+    case SIGUSR1: pause_or_resume(worker, true); break;
+    case SIGUSR2: pause_or_resume(worker, false); break;
     default: break;
     }
 }
 
 static void watch_signals(struct worker *worker)
 {
-    static const int numbers[] = {SIGHUP, SIGTERM, SIGINT, SIGUSR1};
+    static const int numbers[] = {SIGHUP, SIGTERM, SIGINT, SIGQUIT, SIGUSR1, SIGUSR2};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
         ev_signal_init(&worker->signals[i], on_signal, numbers[i]);
         worker->signals[i].data = worker;
@@ -517,6 +661,23 @@ static int start_http(struct worker *worker, bool takes_over, struct error *erro
 }
 
 /* The sockets to listen on: the service manager's, the older process's, or new ones. 0, or -1 with `error`. */
+static int begin_listening_to_admins(struct worker *worker, struct error *error)
+{
+    const struct settings *settings = &worker->commons.config->settings;
+    if (!*settings->admin_socket) return 0;
+    struct listener_options options = {.addresses = "",
+                                       .port = (int)settings->listen_port,
+                                       .backlog = (int)settings->listen_backlog,
+                                       .unix_directory = settings->admin_socket,
+                                       .unix_mode = (unsigned)settings->admin_socket_mode,
+                                       .unix_group = settings->admin_socket_group,
+                                       .unix_setting = "admin_socket",
+                                       .inherited = worker->gift.sockets.fds,
+                                       .inherited_count = worker->gift.sockets.count};
+    worker->admin_listeners = listeners_open(worker->commons.loop, &options, on_admin_accepted, worker, error);
+    return worker->admin_listeners ? 0 : -1;
+}
+
 static int begin_listening(struct worker *worker, const struct worker_options *how, const char *restart_socket, struct error *error)
 {
     const struct settings *settings = &worker->commons.config->settings;
@@ -539,7 +700,9 @@ static int begin_listening(struct worker *worker, const struct worker_options *h
                                        .inherited = worker->gift.sockets.fds,
                                        .inherited_count = worker->gift.sockets.count,
                                        .is_activated = is_activated};
-    worker->listeners = listeners_open(worker->commons.loop, &options, on_accepted, worker, error);
+    /* First, so that a socket activated or inherited for the console is not taken for one of clients. */
+    int failed = begin_listening_to_admins(worker, error);
+    if (!failed) worker->listeners = listeners_open(worker->commons.loop, &options, on_accepted, worker, error);
     for (size_t i = 0; i < worker->gift.sockets.count; i++)
         if (worker->gift.sockets.fds[i] >= 0) close(worker->gift.sockets.fds[i]);
     if (!worker->listeners) return -1;
@@ -576,6 +739,13 @@ struct worker *worker_new(struct config *config, const struct worker_options *ho
                                                .drained = relay_client_drained,
                                                .leaving = relay_client_leaving};
     pools_init(&worker->pools, commons, &pools_host);
+    worker->admin_host = (struct admin_host){.context = worker,
+                                             .reload = on_console_reload,
+                                             .set = on_console_set,
+                                             .shut_down = on_console_shutdown,
+                                             .suspend = on_console_suspend,
+                                             .unsuspend = on_console_unsuspend};
+    admin_init(&worker->admin, &worker->pools, &worker->client_host, &worker->admin_host);
     worker->pools.server_host.readable = relay_server_readable;
     worker->pools.server_host.drained = relay_server_drained;
     worker->pools.server_host.lost = relay_server_lost;
@@ -593,6 +763,10 @@ struct worker *worker_new(struct config *config, const struct worker_options *ho
     free(restart_socket);
     if (failed) {
         http_pages_stop(&worker->pages);
+        if (how->takes_over)
+            listeners_leave(&worker->admin_listeners);
+        else
+            listeners_close(&worker->admin_listeners);
         if (worker->gift.channel >= 0) close(worker->gift.channel);
         takeover_free(&worker->takeover);
         free_commons(commons);

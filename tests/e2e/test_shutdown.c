@@ -1,5 +1,5 @@
 /*
- * Signals: SIGTERM lets transactions end, SIGINT does not wait, SIGHUP reads the configuration again and a bad one changes nothing.
+ * Signals: SIGTERM and SIGINT let transactions end, SIGQUIT does not wait, SIGHUP reads the configuration again and a bad one changes nothing.
  */
 #include "tests/e2e/support/files.h"
 #include "tests/e2e/support/process.h"
@@ -161,9 +161,9 @@ Test(shutdown, sigterm_with_a_wait_that_ends_in_vain)
     proxy_finish(&proxy);
 }
 
-/* ---- SIGINT ---- */
+/* ---- SIGQUIT, and SIGINT ---- */
 
-Test(shutdown, sigint_does_not_wait)
+Test(shutdown, sigquit_does_not_wait)
 {
     struct proxy *proxy = proxy_start("%s", "");
     struct wire *idle = wire_session(proxy->port), *busy = wire_session(proxy->port), *running = wire_session(proxy->port);
@@ -172,7 +172,7 @@ Test(shutdown, sigint_does_not_wait)
     wire_send_query(running, "select pg_sleep(60) /* running */");
     WAIT_FOR(backends_find("running") != 0, 10000);
     int64_t begun_ms = now_ms();
-    kill(proxy->pid, SIGINT);
+    kill(proxy->pid, SIGQUIT);
     wire_expect(idle, "E:57P01 -");
     wire_expect(busy, "E:57P01 -");
     wire_expect(running, "T* E* -");
@@ -200,13 +200,13 @@ Test(shutdown, sigint_hurries_a_sigterm)
 }
 
 /* A client that reads nothing cannot hold up the end. */
-Test(shutdown, sigint_with_a_client_that_does_not_read)
+Test(shutdown, sigquit_with_a_client_that_does_not_read)
 {
     struct proxy *proxy = proxy_start("%s", "");
     struct wire *stuck = wire_session(proxy->port);
     wire_send_query(stuck, "select repeat('x', 1000) from generate_series(1, 100000)");
     WAIT_FOR(sql_int(sql_direct(), "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'") > 0, 15000);
-    kill(proxy->pid, SIGINT);
+    kill(proxy->pid, SIGQUIT);
     expect_ended(proxy);
     wire_close(&stuck);
     proxy_finish(&proxy);

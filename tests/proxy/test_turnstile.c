@@ -542,3 +542,39 @@ Test(turnstile, the_fast_path_is_fast)
     }
     cr_log_warn("release, grant and wait: %.1f ns", nanoseconds_since(&start_time) / ROUNDS);
 }
+
+/* PAUSE: waiters keep their places, what is idle stays the caller's to close, and nothing is opened, not for the minimum either. */
+Test(turnstile, a_held_pool_gets_nothing)
+{
+    start(3, 3, 2);
+    lease(0, 2);
+    pools[0].minimum = 2;
+    want(0, 0);
+    expect(TURNSTILE_OPEN, 0, 0);
+    turnstile_hold(turnstile, &pools[0], true);
+    turnstile_opened(turnstile, &pools[0]);
+    release(0);
+    expect_nothing();
+    cr_expect_not(turnstile_try(turnstile, &pools[0]));
+    cr_expect_eq(turnstile_position(&waiters[0]), 1);
+    while (pools[0].idle > 0) {
+        turnstile_close_idle(turnstile, &pools[0]);
+        turnstile_closed(turnstile, &pools[0]);
+    }
+    turnstile_close_leased(turnstile, &pools[0]);
+    turnstile_closed(turnstile, &pools[0]);
+    expect_nothing();
+    cr_expect_eq(turnstile_slots(turnstile), 0);
+    cr_expect_eq(turnstile_next_time(turnstile, now_us), INT64_MAX);
+    want(0, 1);
+    /* Another pool goes on. */
+    lease(1, 1);
+    turnstile_hold(turnstile, &pools[0], false);
+    expect(TURNSTILE_OPEN, 0, 0);
+    turnstile_opened(turnstile, &pools[0]);
+    expect(TURNSTILE_GRANT, 0, 0);
+    expect(TURNSTILE_OPEN, 0, 0);
+    turnstile_opened(turnstile, &pools[0]);
+    expect(TURNSTILE_GRANT, 0, 1);
+    expect_nothing();
+}

@@ -216,7 +216,7 @@ void proxy_finish(struct proxy **proxy)
     if (*proxy == NULL) return;
     if ((*proxy)->pid > 0) {
         cr_assert(proxy_is_running(*proxy), "the proxy has died");
-        int status = proxy_stop(*proxy, SIGINT, STOP_TIMEOUT_MS);
+        int status = proxy_stop(*proxy, SIGQUIT, STOP_TIMEOUT_MS);
         cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the proxy ended with wait status 0x%x", status);
     }
     free((*proxy)->base);

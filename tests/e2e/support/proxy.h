@@ -46,7 +46,7 @@ struct proxy *proxy_take_over(const struct proxy *older);
 /* Send a signal, wait for the end, return the status of waitpid(2). The test fails when it is still there after `timeout_ms`. */
 int proxy_stop(struct proxy *proxy, int signal, int timeout_ms);
 
-/* End of a test: stop it if it still runs (SIGINT must give exit status 0 within ten seconds) and free the struct. */
+/* End of a test: stop it if it still runs (SIGQUIT must give exit status 0 within ten seconds) and free the struct. */
 void proxy_finish(struct proxy **proxy);
 
 /* Replace [pgturnstile]'s lines (or the whole file) and send SIGHUP. Does not wait for the effect. */
