@@ -1,0 +1,326 @@
+/*
+ * HTTP: what metrics and the live page say fits what was run and what PostgreSQL sees, also while the program ends.
+ */
+#include "tests/e2e/support/files.h"
+#include "tests/e2e/support/http_get.h"
+#include "tests/e2e/support/process.h"
+#include "tests/e2e/support/proxy.h"
+#include "tests/e2e/support/run_directory.h"
+#include "tests/e2e/support/sql.h"
+#include "tests/e2e/support/wait.h"
+#include "tests/e2e/support/wire.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+const struct postgres_options e2e_postgres_options = {0};
+
+TestSuite(http, .timeout = 120);
+
+enum { END_TIMEOUT_MS = 20000 };
+
+static int port;
+static char *body; /* of the last answer */
+
+static struct proxy *start(const char *settings)
+{
+    port = process_free_port();
+    return proxy_start("http_listen = 127.0.0.1:%d\n%s", port, settings);
+}
+
+static int get(const char *path)
+{
+    free(body);
+    return http_get(port, path, "*/*", &body);
+}
+
+/* The value of the one series with this name and these labels, as they stand in the text. */
+static double metric(const char *series)
+{
+    cr_assert_eq(get("/metrics"), 200);
+    char *line = text_format("\n%s ", series);
+    const char *at = strstr(body, line);
+    cr_assert_not_null(at, "no %s in %s", series, body);
+    double value = atof(at + strlen(line));
+    free(line);
+    return value;
+}
+
+/* A value of /live.json, got with an SQL expression over `live`; PostgreSQL is the judge of whether it is JSON. */
+static const char *live(const char *expression)
+{
+    cr_assert_eq(get("/live.json"), 200);
+    char *json = PQescapeLiteral(sql_direct(), body, strlen(body));
+    const char *value = sql_value(sql_direct(), "select %s from (select %s::jsonb) as parsed(live)", expression, json);
+    PQfreemem(json);
+    return value;
+}
+
+/* ---- numbers ---- */
+
+Test(http, metrics_count_what_was_run)
+{
+    enum { TRANSACTIONS = 50 };
+    struct proxy *proxy = start("budget = 3\n");
+    struct wire *wire = wire_session(proxy->port);
+    double before = metric("pgturnstile_class_leases_total{class=\"default\"}");
+    double received = metric("pgturnstile_received_bytes_total");
+    for (int i = 0; i < TRANSACTIONS; i++) cr_assert_str_eq(wire_query(wire, "select 'x'"), "x");
+    cr_expect_eq(metric("pgturnstile_class_leases_total{class=\"default\"}") - before, TRANSACTIONS);
+    cr_expect_eq(metric("pgturnstile_leases_total"), metric("pgturnstile_class_leases_total{class=\"default\"}"));
+    cr_expect_eq(metric("pgturnstile_class_lease_seconds_count{class=\"default\"}"), metric("pgturnstile_leases_total"));
+    cr_expect_eq(metric("pgturnstile_class_wait_seconds_bucket{class=\"default\",le=\"+Inf\"}"), metric("pgturnstile_leases_total"));
+    cr_expect_geq(metric("pgturnstile_received_bytes_total") - received, TRANSACTIONS * strlen("select 'x'"));
+    cr_expect_eq(metric("pgturnstile_clients"), 1);
+    cr_expect_eq(metric("pgturnstile_budget"), 3);
+    cr_expect_eq(metric("pgturnstile_slots{state=\"idle\"}"), backends_count());
+    cr_expect_eq(metric("pgturnstile_pool_slots{database=\"app\",user=\"app\",state=\"idle\"}"), backends_count());
+    wire_close(&wire);
+    WAIT_FOR(metric("pgturnstile_clients") == 0, 10000);
+    proxy_finish(&proxy);
+}
+
+Test(http, a_queue_is_seen)
+{
+    struct proxy *proxy = start("budget = 1\n");
+    struct wire *holder = wire_session(proxy->port), *waiter = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(holder, "begin"), "");
+    cr_assert_str_eq(wire_query(holder, "select 1"), "1");
+    wire_send_query(waiter, "select 2");
+    WAIT_FOR(metric("pgturnstile_waiting") == 1, 10000);
+    cr_expect_eq(metric("pgturnstile_class_waiting{class=\"default\"}"), 1);
+    cr_expect_eq(metric("pgturnstile_pool_waiting{database=\"app\",user=\"app\"}"), 1);
+    WAIT_FOR(metric("pgturnstile_class_longest_wait_seconds{class=\"default\"}") > 0.2, 10000);
+    cr_expect_str_eq(live("live->'classes'->0->>'waiting'"), "1");
+    cr_expect_str_eq(live("(live->'classes'->0->>'longest_wait_ms')::float > 200"), "t");
+    WAIT_FOR(strcmp(live("live->'history'->'waiting'->>-1 = '1' and live->'history'->'in_use'->>-1 = '1'"), "t") == 0, 10000);
+    cr_assert_str_eq(wire_query(holder, "commit"), "");
+    wire_expect(waiter, "T D:2 C:SELECT_1 Z:I");
+    cr_expect_eq(metric("pgturnstile_waiting"), 0);
+    cr_expect_eq(metric("pgturnstile_class_longest_wait_seconds{class=\"default\"}"), 0);
+    cr_expect_geq(metric("pgturnstile_class_wait_seconds_sum{class=\"default\"}"), 0.2);
+    wire_close(&waiter);
+    wire_close(&holder);
+    proxy_finish(&proxy);
+}
+
+Test(http, seats_are_what_postgresql_sees)
+{
+    struct proxy *proxy = start("budget = 4\n");
+    struct wire *running = wire_session(proxy->port), *idle = wire_session(proxy->port), *pinned = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(idle, "begin"), "");
+    cr_assert_str_eq(wire_query(idle, "select 1"), "1");
+    cr_assert_str_eq(wire_query(pinned, "listen x"), "");
+    wire_send_query(running, "select pg_sleep(60)");
+    WAIT_FOR(backends_find("pg_sleep(60)") != 0, 10000);
+    cr_expect_str_eq(
+        live("(select string_agg(seat->>0, ' ' order by seat->>0) from jsonb_array_elements(live->'seats') seat where seat->>0 <> 'open')"),
+        "idle-in-transaction pinned running");
+    cr_expect_str_eq(
+        live("(select count(*) from jsonb_array_elements(live->'holders') holder join pg_stat_activity on pid = (holder->>'pid')::int "
+             "where holder->>'state' = replace(case state when 'active' then 'running' when 'idle' then 'pinned' else state end, ' ', '-') "
+             "and (holder->>'seconds')::float between 0 and 60 and holder->>'user' = usename and holder->>'database' = datname)"),
+        "3");
+    cr_expect_str_eq(live("(select holder->>'pinned' from jsonb_array_elements(live->'holders') holder where holder->>'state' = 'pinned')"),
+                     "LISTEN");
+    cr_expect_str_eq(live("live->>'leased'"), "3");
+    cr_expect_eq(metric("pgturnstile_pool_pinned{database=\"app\",user=\"app\"}"), 1);
+    wire_close(&running);
+    wire_close(&idle);
+    wire_close(&pinned);
+    WAIT_FOR(strcmp(live("live->>'leased'"), "0") == 0, 10000);
+    proxy_finish(&proxy);
+}
+
+/* ---- names ---- */
+
+Test(http, hostile_names)
+{
+    static const char name[] = "q\"u\\o\nte </script> \xc3\xa9";
+    struct proxy *proxy = start("");
+    char *identifier = PQescapeIdentifier(sql_direct(), name, strlen(name)), *literal = PQescapeLiteral(sql_direct(), name, strlen(name));
+    sql_run(sql_direct(), "create database %s", identifier);
+    struct wire *wire = wire_connect(proxy->port);
+    const char *const pairs[] = {"application_name", "\"\\\t}", NULL};
+    wire_login(wire, "app", name, pairs);
+    cr_assert_str_eq(wire_query(wire, "begin"), "");
+    cr_assert_str_eq(wire_query(wire, "select 1"), "1");
+    cr_expect_eq(metric("pgturnstile_pool_slots{database=\"q\\\"u\\\\o\\nte </script> \xc3\xa9\",user=\"app\",state=\"leased\"}"), 1);
+    char *same = text_format("live->'holders'->0->>'database' = %s", literal);
+    cr_expect_str_eq(live(same), "t");
+    cr_expect_str_eq(live("live->'holders'->0->>'application'"), "\"\\\t}");
+    wire_close(&wire);
+    proxy_finish(&proxy);
+    sql_run(sql_direct(), "drop database %s with (force)", identifier);
+    free(same);
+    PQfreemem(identifier);
+    PQfreemem(literal);
+}
+
+/* ---- pages ---- */
+
+Test(http, pages)
+{
+    struct proxy *proxy = start("");
+    cr_expect_eq(get("/"), 200);
+    cr_expect_not_null(strstr(body, "<title>pgturnstile</title>"));
+    cr_expect_eq(get("/healthz"), 200);
+    cr_expect_eq(get("/readyz"), 200);
+    cr_expect_str_eq(body, "ready\n");
+    cr_expect_eq(get("/etc/passwd"), 404);
+    free(body);
+    cr_expect_eq(http_get(port, "/metrics", "application/openmetrics-text;version=1.0.0,*/*;q=0.1", &body), 200);
+    cr_expect_not_null(strstr(body, "\n# EOF\n"));
+    proxy_finish(&proxy);
+}
+
+Test(http, a_unix_socket_with_a_mode)
+{
+    char *path = run_directory_short();
+    struct proxy *proxy = proxy_start("http_listen = %s.http\nhttp_socket_mode = 0750\n", path);
+    char *file = text_format("%s.http", path);
+    struct stat status;
+    cr_assert_eq(stat(file, &status), 0);
+    cr_expect(S_ISSOCK(status.st_mode));
+    cr_expect_eq(status.st_mode & 0777, 0750);
+    proxy_finish(&proxy);
+    cr_expect_neq(stat(file, &status), 0, "the file is left");
+    free(file);
+    free(path);
+}
+
+Test(http, an_address_that_others_reach_is_refused)
+{
+    char *output;
+    char *config = text_format(
+        "[databases]\n* = host=localhost\n[pgturnstile]\nauth_type = trust\nlisten_port = %d\nuser = nobody\nhttp_listen = 0.0.0.0:%d\n",
+        process_free_port(), process_free_port());
+    int status = proxy_run_refused(config, &output);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, "wait status 0x%x", status);
+    cr_expect_not_null(strstr(output, "http_allow_remote"), "%s", output);
+    free(config);
+    free(output);
+}
+
+Test(http, a_taken_port_is_refused)
+{
+    struct proxy *proxy = start("");
+    char *output;
+    char *config = text_format(
+        "[databases]\n* = host=localhost\n[pgturnstile]\nauth_type = trust\nlisten_port = %d\nuser = nobody\nhttp_listen = 127.0.0.1:%d\n",
+        process_free_port(), port);
+    int status = proxy_run_refused(config, &output);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 1, "wait status 0x%x", status);
+    cr_expect_not_null(strstr(output, "check http_listen"), "%s", output);
+    free(config);
+    free(output);
+    proxy_finish(&proxy);
+}
+
+/* ---- readiness and the end ---- */
+
+Test(http, not_ready_without_a_database)
+{
+    port = process_free_port();
+    char *settings = text_format("http_listen = 127.0.0.1:%d\nserver_login_retry = 0.1\n", port);
+    char *databases = text_format("app = host=127.0.0.1 port=%d\n", process_free_port());
+    struct proxy_options options = {.settings = settings, .databases = databases};
+    struct proxy *proxy = proxy_start_with(&options);
+    cr_expect_eq(http_status(port, "/readyz"), 200, "nothing was tried yet");
+    struct wire *wire = wire_connect(proxy->port);
+    frontend_write_startup(&wire->out, 3, 0, (const char *const[]){"user", "app", "database", "app", NULL});
+    wire_flush(wire);
+    WAIT_FOR(http_status(port, "/readyz") == 503, 10000);
+    cr_expect_eq(get("/readyz"), 503);
+    cr_expect_str_eq(body, "no database can be logged in to\n");
+    cr_expect_eq(http_status(port, "/healthz"), 200);
+    cr_expect_eq(metric("pgturnstile_ready"), 0);
+    cr_expect_eq(metric("pgturnstile_pool_failing{database=\"app\",user=\"app\"}"), 1);
+    wire_close(&wire);
+    proxy_finish(&proxy);
+    free(settings);
+    free(databases);
+}
+
+static void expect_ended(struct proxy *proxy)
+{
+    int status = 0;
+    cr_assert(process_wait(proxy->pid, END_TIMEOUT_MS, &status), "still runs");
+    proxy->pid = 0;
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status 0x%x", status);
+}
+
+Test(http, metrics_go_on_while_draining)
+{
+    struct proxy *proxy = start("");
+    struct wire *wire = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(wire, "begin"), "");
+    cr_assert_str_eq(wire_query(wire, "select 1"), "1");
+    cr_expect_eq(metric("pgturnstile_draining"), 0);
+    kill(proxy->pid, SIGTERM);
+    WAIT_FOR(http_status(port, "/readyz") == 503, 10000);
+    cr_expect_eq(get("/readyz"), 503);
+    cr_expect_str_eq(body, "draining\n");
+    cr_expect_eq(http_status(port, "/healthz"), 200);
+    cr_expect_eq(metric("pgturnstile_draining"), 1);
+    cr_expect_eq(metric("pgturnstile_slots{state=\"leased\"}"), 1);
+    cr_expect_str_eq(live("live->>'state'"), "draining");
+    wire_send_query(wire, "commit");
+    wire_expect(wire, "C:COMMIT Z:I E:57P01 -");
+    expect_ended(proxy);
+    cr_expect_eq(http_status(port, "/healthz"), 0);
+    wire_close(&wire);
+    proxy_finish(&proxy);
+}
+
+enum { ASKERS = 3 };
+static atomic_bool is_over;
+static atomic_int answers;
+
+static void *keep_asking(void *unused)
+{
+    while (!is_over)
+        if (http_status(port, "/metrics") == 200) answers++;
+    return unused;
+}
+
+/* A request may be waiting for the worker at the very moment in which that ends. */
+Test(http, the_end_waits_for_no_request)
+{
+    pthread_t askers[ASKERS];
+    struct proxy *proxy = start("");
+    for (int i = 0; i < ASKERS; i++) cr_assert_eq(pthread_create(&askers[i], NULL, keep_asking, NULL), 0);
+    WAIT_FOR(answers > 20, 20000);
+    kill(proxy->pid, SIGINT);
+    expect_ended(proxy);
+    is_over = true;
+    for (int i = 0; i < ASKERS; i++) pthread_join(askers[i], NULL);
+    proxy_finish(&proxy);
+}
+
+Test(http, moves_with_a_restart)
+{
+    port = process_free_port();
+    char *pid_file = run_directory_short();
+    struct proxy *older = proxy_start("pidfile = %s.pid\nhttp_listen = 127.0.0.1:%d\n", pid_file, port);
+    struct wire *wire = wire_session(older->port);
+    cr_assert_str_eq(wire_query(wire, "begin"), "");
+    cr_assert_str_eq(wire_query(wire, "select 1"), "1");
+    cr_expect_eq(metric("pgturnstile_clients"), 1);
+    struct proxy *younger = proxy_take_over(older);
+    WAIT_FOR(http_status(port, "/healthz") == 200, 10000);
+    WAIT_FOR(get("/metrics") == 200 && strstr(body, "\npgturnstile_clients 0\n") != NULL, 10000);
+    cr_assert_str_eq(wire_query(wire, "commit"), "");
+    wire_close(&wire);
+    expect_ended(older);
+    proxy_finish(&older);
+    cr_expect_eq(http_status(port, "/readyz"), 200);
+    proxy_finish(&younger);
+    free(pid_file);
+}
