@@ -372,8 +372,11 @@ Test(sql_effect, words_are_where_their_letters_say)
 
 Test(sql_effect, suspects)
 {
-    static const char *const suspects[] = {";", "&", "into", "INTO", "pg_", "PG_", "set_", "setS", "to_x", "ts_s", "Ts_R", "dbli"};
-    static const char *const innocents[] = {"int", "o", "pg", "set", "set x", "to_", "ts_", "dbl", "tos_x", "pq_", "in to", "[;"};
+    static const char *const suspects[] = {";",       "&",    "into", "INTO", "pg_ad", "PG_Try", "pg_te", "pG_set",
+                                           "pg_star", "set_", "setS", "to_x", "ts_s",  "Ts_R",   "dbli"};
+    static const char *const innocents[] = {"int",   "o",   "pg",  "set",      "set x",          "to_",     "ts_",           "dbl",
+                                            "tos_x", "pq_", "pg_", "pg_class", "PG_CATALOG.pg_", "pg_stat", "pg_constraint", "pg_trigger",
+                                            "in to", "[;"};
     for (size_t before = 0; before < 50; before++) {
         for (size_t after = 0; after < 50; after += 7) {
             char text[128];
