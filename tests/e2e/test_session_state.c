@@ -1,10 +1,11 @@
 /*
  * What a session holds beyond a transaction, while clients take turns on servers. Settings and roles follow their client to every
- * server; what cannot be moved keeps its server; no other client sees either.
- * Not for prepared statements of the protocol: test_prepared.c.
+ * server; no other client sees them.
+ * Not for what cannot be moved: test_pins.c. Not for prepared statements of the protocol: test_prepared.c.
  */
 #include "tests/e2e/support/fake_server.h"
 #include "tests/e2e/support/files.h"
+#include "tests/e2e/support/holdings.h"
 #include "tests/e2e/support/sql.h"
 #include "tests/e2e/support/stage.h"
 #include "tests/e2e/support/turns.h"
@@ -27,22 +28,7 @@ static int port;
 
 static void start(const char *settings)
 {
-    static const char *const contents[] = {
-        "set client_min_messages = warning",
-        "do $$ begin create role boss login superuser; exception when duplicate_object then null; end $$",
-        "do $$ begin create role \"We\"\"ird 'role\"; exception when duplicate_object then null; end $$",
-        "grant app2, \"We\"\"ird 'role\" to app",
-    };
-    for (size_t i = 0; i < sizeof contents / sizeof *contents; i++) sql_run(sql_direct(), "%s", contents[i]);
-    char *direct = postgres_direct(postgres_shared(), "app");
-    PGconn *super = sql_connect("%s", direct);
-    sql_run(super, "create or replace function set_inside(name text, value text) returns text language plpgsql as "
-                   "$$ begin perform set_config(name, value, false); return value; end $$");
-    sql_run(super, "create or replace function set_outside() returns text language sql set work_mem = '9MB' as "
-                   "$$ select current_setting('work_mem') $$");
-    PQfinish(super);
-    free(direct);
-    proxy = turns_proxy(settings);
+    proxy = holdings_proxy(settings);
     port = turns_port(proxy);
 }
 
@@ -57,35 +43,6 @@ static struct wire *session_of(const char *user, const char *const *pairs)
     struct wire *wire = wire_connect(port);
     wire_login(wire, user != NULL ? user : "app", "app", pairs);
     return wire;
-}
-
-/* A query in a transaction of its own that says on which server it ran. */
-static const char *look(struct wire *wire, const char *question, char *pid_out, size_t pid_size)
-{
-    static char answer[1024];
-    snprintf(answer, sizeof answer, "%s", wire_query(wire, "begin"));
-    snprintf(pid_out, pid_size, "%s", wire_query(wire, "select pg_backend_pid()"));
-    if (answer[0] == '!') return answer;
-    snprintf(answer, sizeof answer, "%s", wire_query(wire, question));
-    cr_assert_str_eq(wire_query(wire, answer[0] == '!' ? "rollback" : "commit"), "");
-    return answer;
-}
-
-/* A statement that must be refused with a text that has `needle`. The connection stays in step. */
-static void expect_refusal(struct wire *wire, const char *text, const char *needle)
-{
-    char words[2000] = "";
-    struct wire_message message;
-    wire_send_query(wire, text);
-    while ((message = wire_receive(wire)).type != BACKEND_READY_FOR_QUERY) {
-        struct backend_error error;
-        cr_assert_neq(message.type, 0, "the connection ended: %s", text);
-        if (message.type != BACKEND_ERROR) continue;
-        cr_assert_eq(backend_parse_error(message.body, message.size, &error), CODEC_OK);
-        snprintf(words, sizeof words, "%s %s %s %s", error.sqlstate, error.message, error.detail != NULL ? error.detail : "",
-                 error.hint != NULL ? error.hint : "");
-    }
-    cr_assert_not_null(strstr(words, needle), "\"%s\" is answered with \"%s\", which does not name %s", text, words, needle);
 }
 
 /* ---- what moves ---- */
@@ -367,14 +324,6 @@ static const struct moving moving[] = {
     {.name = "startup, then reset on another server", {"select 1", "reset all"}, "show work_mem", "5MB", "4MB", NULL, {"work_mem", "5MB"}},
 };
 
-/* An answer as it should be; otherwise the test has failed, but goes on with the next sample. */
-static bool is_right(const char *sample, const char *whose, const char *got, const char *wanted)
-{
-    if (got == NULL) got = "(nothing)";
-    cr_expect_str_eq(got, wanted, "%s: %s \"%s\" instead of \"%s\"", sample, whose, got, wanted);
-    return strcmp(got, wanted) == 0;
-}
-
 /* The steps alternate between the servers, transaction by transaction. */
 static void make_moving(struct turns *turns, const struct moving *sample, struct wire *wire)
 {
@@ -402,15 +351,19 @@ static bool move(struct turns *turns, const struct moving *sample)
     /* The others first, and so both of them on each server behind the other. */
     for (int round = 0; round < 4 && is_good; round++) {
         turns_give(turns, round % 2);
-        is_good = is_right(sample->name, "another client sees", look(theirs, sample->question, pid, sizeof pid), sample->theirs);
-        if (!turns_is_reference()) is_good = is_right(sample->name, "its server is", pid, turns->pids[round % 2]) && is_good;
+        is_good = holdings_are_right(sample->name, "another client sees", holdings_look(theirs, sample->question, pid, sizeof pid),
+                                     sample->theirs);
+        if (!turns_is_reference()) is_good = holdings_are_right(sample->name, "its server is", pid, turns->pids[round % 2]) && is_good;
         if (round == 3) break;
-        is_good = is_right(sample->name, "its client sees", look(mine, sample->question, pid, sizeof pid), sample->mine) && is_good;
-        if (!turns_is_reference()) is_good = is_right(sample->name, "its server is", pid, turns->pids[round % 2]) && is_good;
+        is_good =
+            holdings_are_right(sample->name, "its client sees", holdings_look(mine, sample->question, pid, sizeof pid), sample->mine) &&
+            is_good;
+        if (!turns_is_reference()) is_good = holdings_are_right(sample->name, "its server is", pid, turns->pids[round % 2]) && is_good;
     }
     if (sample->reported != NULL) {
-        is_good = is_right(sample->name, "its client was told", wire_parameter(mine, sample->reported), sample->mine) && is_good;
-        is_good = is_right(sample->name, "another client was told", wire_parameter(theirs, sample->reported), sample->theirs) && is_good;
+        is_good = holdings_are_right(sample->name, "its client was told", wire_parameter(mine, sample->reported), sample->mine) && is_good;
+        is_good = holdings_are_right(sample->name, "another client was told", wire_parameter(theirs, sample->reported), sample->theirs) &&
+                  is_good;
     }
     turns_take(turns);
     wire_close(&theirs);
@@ -457,7 +410,7 @@ Test(session_state, settings_by_the_extended_protocol)
     stage_parse(mine, "set", "set work_mem = '3MB'");
     stage_parse(mine, "config", "select set_config('app.user_id', $1, false)");
     stage_sync(mine, "1 1 Z:I");
-    cr_assert_str_eq(look(mine, "show work_mem", pid, sizeof pid), "4MB");
+    cr_assert_str_eq(holdings_look(mine, "show work_mem", pid, sizeof pid), "4MB");
     for (int round = 0; round < 4; round++) {
         char value[20], pattern[80];
         snprintf(value, sizeof value, "%d", round);
@@ -468,10 +421,10 @@ Test(session_state, settings_by_the_extended_protocol)
         stage_sync(mine, pattern);
         for (int i = 0; i < 2; i++) {
             turns_give(turns, i);
-            cr_assert_str_eq(look(theirs, "show work_mem", pid, sizeof pid), "4MB");
-            cr_assert_str_eq(look(theirs, "select current_setting('app.user_id', true)", pid, sizeof pid), "");
-            cr_assert_str_eq(look(mine, "show work_mem", pid, sizeof pid), "3MB");
-            cr_assert_str_eq(look(mine, "show app.user_id", pid, sizeof pid), value);
+            cr_assert_str_eq(holdings_look(theirs, "show work_mem", pid, sizeof pid), "4MB");
+            cr_assert_str_eq(holdings_look(theirs, "select current_setting('app.user_id', true)", pid, sizeof pid), "");
+            cr_assert_str_eq(holdings_look(mine, "show work_mem", pid, sizeof pid), "3MB");
+            cr_assert_str_eq(holdings_look(mine, "show app.user_id", pid, sizeof pid), value);
         }
         stage_query(mine, "reset work_mem", "C:RESET Z:I");
     }
@@ -479,15 +432,15 @@ Test(session_state, settings_by_the_extended_protocol)
     stage_run(mine, "set", NULL);
     stage_run(mine, "nosuch", NULL);
     stage_sync(mine, "2 C:SET E:26000 Z:I");
-    cr_assert_str_eq(look(mine, "show work_mem", pid, sizeof pid), "4MB");
+    cr_assert_str_eq(holdings_look(mine, "show work_mem", pid, sizeof pid), "4MB");
     stage_run(mine, "set", NULL);
     frontend_write_sync(&mine->out);
     stage_run(mine, "nosuch", NULL);
     stage_sync(mine, "2 C:SET Z:I E:26000 Z:I");
     for (int i = 0; i < 2; i++) {
         turns_give(turns, i);
-        cr_assert_str_eq(look(theirs, "show work_mem", pid, sizeof pid), "4MB");
-        cr_assert_str_eq(look(mine, "show work_mem", pid, sizeof pid), "3MB");
+        cr_assert_str_eq(holdings_look(theirs, "show work_mem", pid, sizeof pid), "4MB");
+        cr_assert_str_eq(holdings_look(mine, "show work_mem", pid, sizeof pid), "3MB");
     }
     wire_close(&theirs);
     wire_close(&mine);
@@ -852,394 +805,4 @@ Test(session_state, an_untouched_transaction_costs_no_message)
     proxy_finish(&proxy);
     fake_server_stop(&server);
     free(databases);
-}
-
-/* ---- what cannot move ---- */
-
-struct pinning {
-    const char *name;
-    const char *make[STEPS_MAX];
-    const char *question;       /* answers "t" where the state is, "f" elsewhere */
-    const char *end[STEPS_MAX]; /* each ends it on its own; the end of the client does so in any case */
-    const char *user;
-};
-
-#define LOCK_QUESTION   "select count(*) > 0 from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()"
-#define TEMP_QUESTION   "select to_regclass('pg_temp.mine') is not null"
-#define CURSOR_QUESTION "select count(*) > 0 from pg_cursors where name = 'mine'"
-#define LISTEN_QUESTION "select count(*) > 0 from pg_listening_channels()"
-
-static const struct pinning pinning[] = {
-    {"temp table",
-     {"create temp table mine (n int)"},
-     TEMP_QUESTION,
-     {"drop table mine", "discard temp", "discard all", "begin; drop table mine; commit"},
-     NULL},
-    {"temp table, extended", {"create temporary table mine as select 1 as n"}, TEMP_QUESTION, {"drop table pg_temp.mine"}, NULL},
-    {"local temp table",
-     {"create local temporary table if not exists mine (n int) on commit delete rows"},
-     TEMP_QUESTION,
-     {"drop table mine"},
-     NULL},
-    {"temp table by schema", {"create table pg_temp.mine (n int)"}, TEMP_QUESTION, {"drop table mine"}, NULL},
-    {"temp table by select into", {"select 1 as n into temp mine"}, TEMP_QUESTION, {"drop table mine"}, NULL},
-    {"temp table by search_path", {"set search_path = pg_temp", "create table mine (n int)"}, TEMP_QUESTION, {"drop table mine"}, NULL},
-    {"temp table in a transaction", {"begin", "create temp table mine (n int)", "commit"}, TEMP_QUESTION, {"drop table mine"}, NULL},
-    {"temp table in DO", {"do $$ begin create temp table mine (n int); end $$"}, TEMP_QUESTION, {"drop table mine"}, NULL},
-    {"temp view", {"create or replace temp view mine as select 1 as n"}, TEMP_QUESTION, {"drop view mine"}, NULL},
-    {"temp sequence", {"create temporary sequence mine"}, TEMP_QUESTION, {"drop sequence mine"}, NULL},
-    {"temp function",
-     {"create function pg_temp.mine() returns int language sql as 'select 1'"},
-     "select to_regprocedure('pg_temp.mine()') is not null",
-     {"drop function pg_temp.mine()"},
-     NULL},
-    {"cursor", {"declare mine cursor with hold for select 1"}, CURSOR_QUESTION, {"close mine", "close all", "discard all"}, NULL},
-    {"cursor in a transaction",
-     {"begin", "declare mine scroll cursor with hold for select 1", "fetch 1 from mine", "commit"},
-     CURSOR_QUESTION,
-     {"close mine"},
-     NULL},
-    {"lock",
-     {"select pg_advisory_lock(7)"},
-     LOCK_QUESTION,
-     {"select pg_advisory_unlock(7)", "select pg_advisory_unlock_all()", "discard all"},
-     NULL},
-    {"lock, tried", {"select pg_try_advisory_lock(7, 8)"}, LOCK_QUESTION, {"select pg_advisory_unlock(7, 8)"}, NULL},
-    {"lock, shared", {"select pg_catalog.pg_advisory_lock_shared(7)"}, LOCK_QUESTION, {"select pg_advisory_unlock_shared(7)"}, NULL},
-    {"lock in a transaction that fails",
-     {"begin", "select pg_advisory_lock(7)", "select 1/0", "rollback"},
-     LOCK_QUESTION,
-     {"select pg_advisory_unlock(7)"},
-     NULL},
-    {"locks, one unlocked",
-     {"select pg_advisory_lock(7)", "select pg_advisory_lock(8)", "select pg_advisory_unlock(7)"},
-     LOCK_QUESTION,
-     {"select pg_advisory_unlock(8)"},
-     NULL},
-    {"lock in DO", {"do $$ begin perform pg_advisory_lock(7); end $$"}, LOCK_QUESTION, {"select pg_advisory_unlock(7)"}, NULL},
-    {"listen", {"listen news"}, LISTEN_QUESTION, {"unlisten news", "unlisten *", "UNLISTEN \"news\"", "discard all"}, NULL},
-    {"listen in a transaction", {"begin; listen news; commit"}, LISTEN_QUESTION, {"unlisten *"}, NULL},
-    {"listen to two", {"listen news", "listen weather", "unlisten weather"}, LISTEN_QUESTION, {"unlisten news"}, NULL},
-    {"load", {"load 'auto_explain'"}, "select current_setting('auto_explain.log_min_duration', true) is not null", {0}, "boss"},
-};
-
-/* What looks as if it pinned and does not. */
-static const char *const passing[][STEPS_MAX] = {
-    {"begin", "create temp table mine (n int) on commit drop", "commit"},
-    {"begin", "create temp table mine (n int)", "rollback"},
-    {"begin; create temp table mine (n int)", "drop table mine", "commit"},
-    {"begin", "savepoint s", "create temp table mine (n int)", "rollback to s", "commit"},
-    {"begin", "declare mine cursor for select 1", "fetch 1 from mine", "commit"},
-    {"begin", "declare mine cursor with hold for select 1", "rollback"},
-    {"begin", "select pg_advisory_xact_lock(7)", "commit"},
-    {"begin", "select pg_try_advisory_xact_lock_shared(7)", "rollback"},
-    {"select pg_advisory_lock(7), pg_advisory_unlock(7)"},
-    {"begin", "listen news", "rollback"},
-    {"begin", "listen news; unlisten news", "commit"},
-    {"notify news, 'x'"},
-    {"select 'create temp table mine (n int); listen news; pg_advisory_lock(7)'"},
-    {"create table if not exists kept (listen int)", "drop table kept"},
-};
-
-/* All servers are to be had, and on none is there anything of the client that is gone. */
-static bool is_clean(const struct pinning *sample, const char *pid, const char *how)
-{
-    char got[16];
-    bool is_good = true, is_there = turns_is_reference();
-    struct turns *turns = turns_start(port, sample->user != NULL ? sample->user : "app", 2);
-    struct wire *other = session_of(sample->user, NULL);
-    for (int i = 0; i < 2; i++) {
-        is_there = is_there || strcmp(turns->pids[i], pid) == 0;
-        turns_give(turns, i);
-        is_good = is_right(sample->name, how, look(other, sample->question, got, sizeof got), "f") && is_good;
-    }
-    /* What can be ended by SQL leaves the server as it was; LOAD cannot. */
-    if (sample->end[0] != NULL) cr_expect(is_there, "%s, %s: the server was closed", sample->name, how);
-    turns_end(&turns);
-    wire_close(&other);
-    return is_good && (is_there || sample->end[0] == NULL);
-}
-
-static void make(struct wire *wire, const char *const *steps)
-{
-    for (int i = 0; i < STEPS_MAX && steps[i] != NULL; i++) {
-        const char *answer = wire_query(wire, steps[i]);
-        cr_assert(answer[0] != '!' || strstr(steps[i], "1/0") != NULL, "%s: %s", steps[i], answer);
-    }
-}
-
-/* Whether the client goes on seeing what it made, on the server where it made it, and others, elsewhere, do not. */
-static bool keeps(const struct pinning *sample, struct wire *mine, char *pid, size_t pid_size)
-{
-    char now[16];
-    struct wire *theirs = session_of(sample->user, NULL);
-    bool is_good = is_right(sample->name, "its client sees", look(mine, sample->question, pid, pid_size), "t");
-    for (int round = 0; round < 3 && is_good; round++) {
-        is_good = is_right(sample->name, "another client sees", look(theirs, sample->question, now, sizeof now), "f");
-        cr_expect_str_neq(now, pid, "%s: another client has its server", sample->name);
-        is_good = is_right(sample->name, "its client sees", look(mine, sample->question, now, sizeof now), "t") && is_good;
-        is_good = is_right(sample->name, "its server is", now, pid) && is_good;
-    }
-    wire_close(&theirs);
-    return is_good;
-}
-
-/* One sample that `end`, or when that is NULL the end of its client, ends. */
-static bool pin(const struct pinning *sample, const char *end, bool is_extended)
-{
-    char pid[16], now[16], how[100];
-    struct wire *mine = session_of(sample->user, NULL);
-    if (is_extended) {
-        stage_parse(mine, "", sample->make[0]);
-        stage_run(mine, "", NULL);
-        stage_sync(mine, "1 2 D* C Z:I");
-    } else {
-        make(mine, sample->make);
-    }
-    bool is_good = keeps(sample, mine, pid, sizeof pid);
-    if (end == NULL)
-        wire_close(&mine);
-    else
-        make(mine, (const char *const[STEPS_MAX]){end});
-    snprintf(how, sizeof how, "after %s another client sees", end != NULL ? end : "the end of its client");
-    is_good = is_good && is_clean(sample, pid, how);
-    if (is_good && end != NULL) is_good = is_right(sample->name, end, look(mine, sample->question, now, sizeof now), "f");
-    wire_close(&mine);
-    return is_good;
-}
-
-/* The samples share a proxy and its two servers for as long as they leave nothing behind. */
-static void pin_all(size_t from, size_t to)
-{
-    start("budget = 2\n");
-    for (size_t i = from; i < to; i++) {
-        bool is_good = true;
-        for (int k = 0; k < STEPS_MAX && pinning[i].end[k] != NULL && is_good; k++) is_good = pin(&pinning[i], pinning[i].end[k], false);
-        is_good = is_good && pin(&pinning[i], NULL, false);
-        if (pinning[i].make[1] == NULL && strchr(pinning[i].make[0], ';') == NULL) is_good = is_good && pin(&pinning[i], NULL, true);
-        if (is_good) continue;
-        finish();
-        start("budget = 2\n");
-    }
-    finish();
-}
-
-enum { PINNING_COUNT = sizeof pinning / sizeof *pinning };
-
-Test(session_state, what_cannot_move_keeps_its_server)
-{
-    pin_all(0, PINNING_COUNT / 2);
-}
-
-Test(session_state, what_cannot_move_keeps_its_server_2)
-{
-    pin_all(PINNING_COUNT / 2, PINNING_COUNT);
-}
-
-Test(session_state, what_ends_with_its_transaction_keeps_no_server)
-{
-    char pid[16];
-    if (turns_is_reference()) return;
-    start("budget = 1\n");
-    struct wire *mine = session_of(NULL, NULL), *theirs = session_of(NULL, NULL);
-    cr_assert_str_eq(look(mine, "select 1", pid, sizeof pid), "1");
-    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++) {
-        char now[16];
-        make(mine, passing[i]);
-        cr_assert_str_eq(look(theirs, "select 1", now, sizeof now), "1");
-        cr_assert_str_eq(now, pid, "\"%s\" cost a server", passing[i][0]);
-    }
-    wire_close(&theirs);
-    wire_close(&mine);
-    finish();
-}
-
-/* Whatever ended it: nothing is left on any server, and nobody else's is harmed. */
-Test(session_state, a_client_that_dies_leaves_a_clean_server)
-{
-    start("budget = 1\n");
-    for (int round = 0; round < 6; round++) {
-        struct wire *wire = session_of(NULL, (const char *const[]){"application_name", "dead", NULL});
-        make(wire, (const char *const[STEPS_MAX]){"set work_mem = '3MB'; set role app2; set app.x = 'dead'",
-                                                  "create temp table mine (n int)", "select pg_advisory_lock(7); listen news",
-                                                  "declare c cursor with hold for select 1", "prepare p as select 1"});
-        if (round % 3 == 1) cr_assert_str_eq(wire_query(wire, "begin; insert into mine values (1); set local work_mem = '9MB'"), "");
-        /* PostgreSQL itself would not notice. */
-        if (round % 3 == 2 && !turns_is_reference()) wire_send_query(wire, "select pg_sleep(30)");
-        wire_abort(&wire);
-        wire = session_of(NULL, NULL);
-        cr_assert_str_eq(
-            wire_query(
-                wire,
-                "select concat_ws('|', current_setting('work_mem'), current_user, nullif(current_setting('app.x', true), ''), "
-                "to_regclass('pg_temp.mine'), (select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid()), "
-                "(select count(*) from pg_listening_channels()), (select count(*) from pg_cursors where name = 'c'), "
-                "(select count(*) from pg_prepared_statements where name = 'p'), "
-                "(select application_name from pg_stat_activity where pid = pg_backend_pid()))"),
-            "4MB|app|0|0|0|0|");
-        WAIT_FOR(sql_int(sql_direct(), "select count(*) from pg_locks where locktype = 'advisory'") == 0, 10000);
-        wire_close(&wire);
-    }
-    finish();
-}
-
-Test(session_state, notifications_arrive_at_their_client_only)
-{
-    start("budget = 3\n");
-    struct wire *listener = session_of(NULL, NULL), *speaker = session_of(NULL, NULL), *other = session_of(NULL, NULL);
-    struct wire_message message;
-    cr_assert_str_eq(wire_query(listener, "listen news"), "");
-    for (int round = 0; round < 5; round++) {
-        stage_query(speaker, "notify news, 'hello'", "C:NOTIFY Z:I");
-        cr_assert_str_eq(wire_query(other, "select 'other'"), "other");
-        /* Without asking for it. */
-        message = wire_receive(listener);
-        cr_assert_eq(message.type, 'A');
-    }
-    stage_query(listener, "unlisten news", "C:UNLISTEN Z:I");
-    stage_query(speaker, "notify news, 'nobody hears'", "C:NOTIFY Z:I");
-    stage_query(listener, "select 1", "T D:1 C:SELECT_1 Z:I");
-    cr_assert_not(wire_try_receive(listener, 20, &message));
-    cr_assert_not(wire_try_receive(other, 20, &message));
-    wire_close(&other);
-    wire_close(&speaker);
-    wire_close(&listener);
-    finish();
-}
-
-/* A pinned client's settings are its own as well, and leave with it. */
-Test(session_state, settings_of_a_pinned_client)
-{
-    char pid[16];
-    start("budget = 2\n");
-    struct wire *mine = session_of(NULL, NULL), *theirs = session_of(NULL, NULL);
-    make(mine, (const char *const[STEPS_MAX]){"create temp table mine (n int)", "set work_mem = '3MB'", "set role app2"});
-    cr_assert_str_eq(look(mine, "select current_setting('work_mem') || current_user", pid, sizeof pid), "3MBapp2");
-    cr_assert_str_eq(look(theirs, "select current_setting('work_mem') || current_user", pid, sizeof pid), "4MBapp");
-    make(mine, (const char *const[STEPS_MAX]){"reset role", "drop table mine"});
-    struct turns *turns = turns_start(port, "app", 2);
-    for (int i = 0; i < 4; i++) {
-        turns_give(turns, i % 2);
-        cr_assert_str_eq(look(theirs, "select current_setting('work_mem') || current_user", pid, sizeof pid), "4MBapp");
-        cr_assert_str_eq(look(mine, "select current_setting('work_mem') || current_user", pid, sizeof pid), "3MBapp");
-    }
-    turns_end(&turns);
-    wire_close(&theirs);
-    wire_close(&mine);
-    finish();
-}
-
-/* ---- limits ---- */
-
-Test(session_state, more_pins_than_max_pinned)
-{
-    char pid[16];
-    if (turns_is_reference()) return;
-    start("budget = 4\nmax_pinned = 1\n");
-    struct wire *first = session_of(NULL, NULL), *second = session_of(NULL, NULL);
-    cr_assert_str_eq(wire_query(first, "listen news"), "");
-    /* Behind this it is counted. */
-    cr_assert_str_eq(wire_query(first, "select 1"), "1");
-    static const char *const texts[] = {"listen news", "create temp table mine (n int)", "select pg_advisory_lock(7)",
-                                        "declare mine cursor with hold for select 1"};
-    static const char *const questions[] = {LISTEN_QUESTION, TEMP_QUESTION, LOCK_QUESTION, CURSOR_QUESTION};
-    for (int i = 0; i < 4; i++) {
-        expect_refusal(second, texts[i], "max_pinned");
-        /* The connection goes on, and what was refused has not happened. */
-        cr_assert_str_eq(look(second, questions[i], pid, sizeof pid), "f", "%s", texts[i]);
-        cr_assert_str_eq(wire_query(second, "set work_mem = '3MB'"), "");
-        cr_assert_str_eq(wire_query(second, "show work_mem"), "3MB");
-    }
-    stage_parse(second, "", "listen news");
-    stage_run(second, "", NULL);
-    frontend_write_sync(&second->out);
-    wire_flush(second);
-    struct wire_message message;
-    bool has_error = false;
-    while ((message = wire_receive(second)).type != 'Z') has_error = has_error || message.type == 'E';
-    cr_assert(has_error);
-    /* The first one may hold more, and when it holds nothing the next may. */
-    cr_assert_str_eq(wire_query(first, "create temp table mine (n int)"), "");
-    cr_assert_str_eq(wire_query(first, "drop table mine; unlisten *"), "");
-    WAIT_FOR(wire_query(second, "listen news")[0] != '!', 5000);
-    cr_assert_str_eq(wire_query(second, "select 1"), "1");
-    expect_refusal(first, "listen news", "max_pinned");
-    wire_close(&second);
-    wire_settle(port);
-    WAIT_FOR(wire_query(first, "listen news")[0] != '!', 5000);
-    wire_close(&first);
-    finish();
-}
-
-/* The limit is one of each pool. */
-Test(session_state, max_pinned_counts_each_pool)
-{
-    if (turns_is_reference()) return;
-    start("budget = 4\nmax_pinned = 1\n");
-    struct wire *first = session_of("app", NULL), *second = session_of("app2", NULL), *third = session_of("app", NULL);
-    cr_assert_str_eq(wire_query(first, "listen news"), "");
-    cr_assert_str_eq(wire_query(first, "select 1"), "1");
-    cr_assert_str_eq(wire_query(second, "listen news"), "");
-    expect_refusal(third, "listen news", "max_pinned");
-    wire_close(&third);
-    wire_close(&second);
-    wire_close(&first);
-    finish();
-}
-
-/* What was held on a server that is lost is held no more. */
-Test(session_state, max_pinned_forgets_clients_whose_server_is_lost)
-{
-    char pid[16];
-    if (turns_is_reference()) return;
-    start("budget = 4\nmax_pinned = 1\n");
-    struct wire *first, *second = session_of(NULL, NULL);
-    for (int round = 0; round < 3; round++) {
-        first = session_of(NULL, NULL);
-        cr_assert_str_eq(wire_query(first, "listen news"), "");
-        cr_assert_str_eq(look(first, "select 1", pid, sizeof pid), "1");
-        expect_refusal(second, "listen news", "max_pinned");
-        sql_run(sql_direct(), "select pg_terminate_backend(%s)", pid);
-        wire_expect(first, "E:57P01 E* -");
-        wire_close(&first);
-    }
-    cr_assert_str_eq(wire_query(second, "listen news"), "");
-    wire_close(&second);
-    finish();
-}
-
-Test(session_state, state_that_cannot_move_is_refused_where_so_configured)
-{
-    char pid[16];
-    if (turns_is_reference()) return;
-    start("budget = 1\nsession_state = refuse\n");
-    struct wire *first = session_of(NULL, NULL), *second = session_of(NULL, NULL);
-    for (size_t i = 0; i < PINNING_COUNT; i++) {
-        /* DO and search_path hide it until it has happened. */
-        if (pinning[i].user != NULL || pinning[i].make[1] != NULL || strstr(pinning[i].name, "DO") != NULL) continue;
-        expect_refusal(first, pinning[i].make[0], "session_state");
-        cr_assert_str_eq(look(first, pinning[i].question, pid, sizeof pid), "f", "%s", pinning[i].name);
-        cr_assert_str_eq(look(second, pinning[i].question, pid, sizeof pid), "f", "%s", pinning[i].name);
-    }
-    /* In a transaction it fails like any error, */
-    cr_assert_str_eq(wire_query(first, "begin"), "");
-    expect_refusal(first, "create temp table mine (n int)", "session_state");
-    cr_assert_str_eq(wire_query(first, "select 1"), "!25P02");
-    cr_assert_str_eq(wire_query(first, "rollback"), "");
-    /* what does not outlive it is fine, */
-    make(first,
-         (const char *const[STEPS_MAX]){"begin", "create temp table mine (n int) on commit drop", "insert into mine values (1)", "commit"});
-    make(first, (const char *const[STEPS_MAX]){"begin", "select pg_advisory_xact_lock(7)", "commit"});
-    /* and settings and prepared statements move as ever. */
-    cr_assert_str_eq(wire_query(first, "set work_mem = '3MB'"), "");
-    cr_assert_str_eq(look(second, "show work_mem", pid, sizeof pid), "4MB");
-    cr_assert_str_eq(look(first, "show work_mem", pid, sizeof pid), "3MB");
-    stage_parse(first, "plan", "select 'plan'");
-    stage_sync(first, "1 Z:I");
-    cr_assert_str_eq(wire_query(second, "select 1"), "1");
-    stage_run(first, "plan", NULL);
-    stage_sync(first, "2 D:plan C:SELECT_1 Z:I");
-    wire_close(&second);
-    wire_close(&first);
-    finish();
 }
