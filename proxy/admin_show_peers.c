@@ -10,14 +10,14 @@
 
 /* ---- what they have in common ---- */
 
-struct address {
+struct endpoint {
     char text[INET6_ADDRSTRLEN];
     int64_t port;
 };
 
-static void read_address(const struct show_cursor *cursor, const struct sockaddr_storage *from, struct address *address)
+static void read_address(const struct show_cursor *cursor, const struct sockaddr_storage *from, struct endpoint *address)
 {
-    *address = (struct address){.text = "unix", .port = cursor->config->settings.listen_port};
+    *address = (struct endpoint){.text = "unix", .port = cursor->config->settings.listen_port};
     if (from->ss_family == AF_INET) {
         const struct sockaddr_in *in = (const struct sockaddr_in *)from;
         inet_ntop(AF_INET, &in->sin_addr, address->text, sizeof address->text);
@@ -29,7 +29,7 @@ static void read_address(const struct show_cursor *cursor, const struct sockaddr
     }
 }
 
-static void local_address(const struct show_cursor *cursor, int fd, struct address *address)
+static void local_address(const struct show_cursor *cursor, int fd, struct endpoint *address)
 {
     struct sockaddr_storage storage = {.ss_family = AF_UNIX};
     socklen_t size = sizeof storage;
@@ -37,7 +37,7 @@ static void local_address(const struct show_cursor *cursor, int fd, struct addre
     read_address(cursor, &storage, address);
 }
 
-static void remote_address(const struct show_cursor *cursor, int fd, struct address *address)
+static void remote_address(const struct show_cursor *cursor, int fd, struct endpoint *address)
 {
     struct sockaddr_storage storage = {.ss_family = AF_UNIX};
     socklen_t size = sizeof storage;
@@ -45,9 +45,9 @@ static void remote_address(const struct show_cursor *cursor, int fd, struct addr
     read_address(cursor, &storage, address);
 }
 
-static void client_address(const struct show_cursor *cursor, const struct client *client, struct address *address)
+static void client_address(const struct show_cursor *cursor, const struct client *client, struct endpoint *address)
 {
-    *address = (struct address){.text = "unix", .port = cursor->config->settings.listen_port};
+    *address = (struct endpoint){.text = "unix", .port = cursor->config->settings.listen_port};
     if (client->family == AF_UNIX) return;
     inet_ntop(client->family, client->address, address->text, sizeof address->text);
     address->port = client->port;
@@ -74,6 +74,11 @@ static const char *application_of(const struct client *client)
     return name ? name : "";
 }
 
+static const char *class_of(const struct client *client)
+{
+    return client->key ? client->key->class->rules.name : NULL;
+}
+
 /* ---- clients ---- */
 
 static bool is_shown(const struct client *client)
@@ -91,7 +96,7 @@ static int64_t peer_pid(const struct client *client)
 
 static void client_cells(const struct show_cursor *cursor, struct admin_row *row, const struct client *client)
 {
-    struct address remote, local;
+    struct endpoint remote, local;
     char pointer[POINTER_SIZE], link[POINTER_SIZE];
     bool is_waiting = client->waiter.pool != NULL;
     client_address(cursor, client, &remote);
@@ -150,7 +155,7 @@ static const char *server_state_text(enum server_state state)
 
 static void server_cells(const struct show_cursor *cursor, struct admin_row *row, const struct server *server)
 {
-    struct address remote, local;
+    struct endpoint remote, local;
     char pointer[POINTER_SIZE], link[POINTER_SIZE];
     const struct pool *pool = server->pool;
     bool is_held = pool->slots.is_held;
@@ -248,7 +253,7 @@ enum show_step rows_of_fds(struct show_cursor *cursor, struct bytes_writer *writ
     const struct stream *linked = NULL;
     if (client && client->server) linked = &client->server->stream;
     if (server && server->client) linked = &server->client->stream;
-    struct address remote;
+    struct endpoint remote;
     if (client)
         client_address(cursor, client, &remote);
     else
@@ -286,7 +291,7 @@ enum show_step rows_of_leases(struct show_cursor *cursor, struct bytes_writer *w
     if (!client) return SHOW_SKIPPED;
     int64_t now_us = cursor->view->commons->now_us;
     bool is_running = !exchange_is_settled(&server->exchange) && server->query_us > 0;
-    struct address remote;
+    struct endpoint remote;
     client_address(cursor, client, &remote);
     struct admin_row row;
     show_begin_row(cursor, &row, writer);
@@ -306,6 +311,7 @@ enum show_step rows_of_leases(struct show_cursor *cursor, struct bytes_writer *w
         admin_row_null(&row);
     admin_row_text(&row, client->pins ? pin_text(client->pins) : NULL);
     admin_row_number(&row, server->waited_us);
+    admin_row_text(&row, class_of(client));
     admin_row_end(&row);
     return SHOW_ROW;
 }
@@ -317,7 +323,7 @@ enum show_step rows_of_waiting(struct show_cursor *cursor, struct bytes_writer *
     if (!client->waiter.pool) return SHOW_SKIPPED;
     uint32_t position = turnstile_position(&client->waiter);
     cursor->cost += position / 8 + 4; /* it was counted */
-    struct address remote;
+    struct endpoint remote;
     client_address(cursor, client, &remote);
     struct admin_row row;
     show_begin_row(cursor, &row, writer);
@@ -330,6 +336,7 @@ enum show_step rows_of_waiting(struct show_cursor *cursor, struct bytes_writer *
     admin_row_number(&row, position);
     admin_row_time(&row, client->waiter.since_us);
     admin_row_number(&row, cursor->view->commons->now_us - client->waiter.since_us);
+    admin_row_text(&row, class_of(client));
     admin_row_end(&row);
     return SHOW_ROW;
 }
