@@ -78,6 +78,7 @@ static void begin_command(struct console *console)
         end_execution(console, false);
     } else if (command->verb == VERB_SHOW) {
         admin_show_begin(&execution->rows, &console->admin->view, command->show, execution->formats);
+        admin_show_since(&execution->rows, command->number);
     } else if (command->verb == VERB_SHOW_HELP) {
         write_help(console);
         end_execution(console, true);

@@ -2,6 +2,7 @@
 #include "proxy/admin_client.h"
 
 #include <ctype.h>
+#include <dirent.h>
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,21 @@ static void set_error(struct error *error, const char *sqlstate, const char *tex
     error_set(error, sqlstate && strlen(sqlstate) == 5 ? sqlstate : "", "%.*s", (int)strcspn(text, "\n"), *text ? text : "no answer");
 }
 
+/* The port of the only socket in a directory. */
+static bool find_port(const char *directory, char *port_out, size_t size)
+{
+    DIR *entries = opendir(directory);
+    int count = 0;
+    for (struct dirent *entry; entries && (entry = readdir(entries));) {
+        const char *port = entry->d_name + strlen(socket_name);
+        if (strncmp(entry->d_name, socket_name, strlen(socket_name)) != 0 || strspn(port, "0123456789") != strlen(port)) continue;
+        snprintf(port_out, size, "%s", port);
+        count++;
+    }
+    if (entries) closedir(entries);
+    return count == 1;
+}
+
 struct admin_client *admin_client_open(const struct admin_target *target, struct error *error)
 {
     const char *host = target->host ? target->host : getenv("PGHOST"), *port = target->port ? target->port : getenv("PGPORT");
@@ -48,6 +64,8 @@ struct admin_client *admin_client_open(const struct admin_target *target, struct
         if (!target->port) port = base + 1 + strlen(socket_name);
         host = directory;
     }
+    char found[8];
+    if (host && *host == '/' && (!port || !*port) && find_port(host, found, sizeof found)) port = found;
     if (!host || !*host) host = "127.0.0.1";
     if (!port || !*port) port = "6432";
     const char *const names[] = {"host", "port", "user", "dbname", "application_name", "connect_timeout", NULL};

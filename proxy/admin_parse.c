@@ -7,6 +7,7 @@
 #include "proxy/admin_parse.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -124,6 +125,24 @@ static const struct fake *find_fake(const char *name)
     return NULL;
 }
 
+/* "DUPLICATES SINCE 600": the number of seconds is taken off the name. */
+static bool take_since(struct reader *reader, char *name, struct admin_command *command)
+{
+    static const char show_name[] = "DUPLICATES";
+    static const char word[] = "SINCE";
+    size_t size = sizeof show_name - 1;
+    if (strncasecmp(name, show_name, size) != 0) return true;
+    const char *rest = name + size;
+    rest += strspn(rest, " \t\r\n");
+    if (rest == name + size || strncasecmp(rest, word, sizeof word - 1) != 0) return true;
+    rest += sizeof word - 1;
+    size_t blanks = strspn(rest, " \t\r\n"), digits = strspn(rest + blanks, "0123456789");
+    if (blanks == 0 || digits == 0 || digits > 9 || rest[blanks + digits]) return fail(reader, "SINCE takes a number of seconds", NULL);
+    command->number = strtoull(rest + blanks, NULL, 10);
+    name[size] = '\0';
+    return true;
+}
+
 static bool read_show(struct reader *reader, struct admin_command *command, bool is_select)
 {
     static const char hint[] = "SHOW HELP lists what there is.";
@@ -135,6 +154,7 @@ static bool read_show(struct reader *reader, struct admin_command *command, bool
     }
     char name[64];
     if (!read_rest(reader, true, name, sizeof name)) return fail(reader, "there is no such SHOW, and no SQL here", hint);
+    if (!take_since(reader, name, command)) return false;
     const struct show *show = admin_show_find(name);
     const struct fake *fake = find_fake(strcasecmp(name, "TIME ZONE") == 0 ? "timezone" : name);
     if (show) {

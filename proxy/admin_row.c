@@ -75,16 +75,16 @@ void admin_row_null(struct admin_row *row)
 }
 
 /* Not in the middle of a UTF-8 character. */
-static size_t cut(const char *text)
+static size_t cut(const char *text, size_t size_max)
 {
-    size_t size = strnlen(text, ADMIN_CELL_SIZE_MAX + 1);
-    if (size <= ADMIN_CELL_SIZE_MAX) return size;
-    size = ADMIN_CELL_SIZE_MAX;
+    size_t size = strnlen(text, size_max + 1);
+    if (size <= size_max) return size;
+    size = size_max;
     while (size > 0 && ((unsigned char)text[size] & 0xc0) == 0x80) size--;
     return size;
 }
 
-void admin_row_text(struct admin_row *row, const char *text)
+static void write_text(struct admin_row *row, const char *text, size_t size_max)
 {
     if (!text) {
         admin_row_null(row);
@@ -93,7 +93,17 @@ void admin_row_text(struct admin_row *row, const char *text)
     enum column_type type = take_column(row);
     assert(type == COLUMN_TEXT);
     (void)type;
-    write_cell(row, text, cut(text));
+    write_cell(row, text, cut(text, size_max));
+}
+
+void admin_row_text(struct admin_row *row, const char *text)
+{
+    write_text(row, text, ADMIN_CELL_SIZE_MAX);
+}
+
+void admin_row_long_text(struct admin_row *row, const char *text)
+{
+    write_text(row, text, ADMIN_LONG_CELL_SIZE_MAX);
 }
 
 static void write_integer(struct admin_row *row, uint64_t number, uint32_t size)
@@ -137,6 +147,22 @@ void admin_row_number(struct admin_row *row, int64_t number)
     } else {
         write_integer(row, (uint64_t)number, type == COLUMN_BIG ? 8 : 4);
     }
+}
+
+void admin_row_real(struct admin_row *row, double number)
+{
+    enum column_type type = take_column(row);
+    assert(type == COLUMN_REAL);
+    (void)type;
+    if (is_binary(row)) { /* float8send: IEEE 754 */
+        uint64_t bits;
+        memcpy(&bits, &number, sizeof bits);
+        write_integer(row, bits, 8);
+        return;
+    }
+    char text[64];
+    int size = snprintf(text, sizeof text, "%.3f", number);
+    write_cell(row, text, (size_t)size);
 }
 
 void admin_row_time(struct admin_row *row, int64_t monotonic_us)

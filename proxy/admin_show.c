@@ -31,10 +31,16 @@ void admin_show_begin(struct show_cursor *cursor, const struct admin_view *view,
     cursor->database = view->pools->databases.by_name;
 }
 
+void admin_show_since(struct show_cursor *cursor, uint64_t seconds)
+{
+    cursor->since_us = (int64_t)seconds * 1000000;
+}
+
 void admin_show_end(struct show_cursor *cursor)
 {
     if (!cursor->view) return;
     client_cursor_fini(&cursor->clients);
+    show_forget_reports(cursor);
     config_unref(&cursor->config);
     cursor->view->pools->readers--;
     cursor->view->pools->databases.readers--;

@@ -28,9 +28,14 @@ struct show_cursor { /* private, and the row functions' */
     uint64_t server_id; /* the last one of it that was met */
     struct database *database;
     const char *user;
+    int64_t since_us; /* only what was seen in so much time; 0: ever */
+    struct text_table *report;
+    struct shape_rows *shapes;
 };
 
 void admin_show_begin(struct show_cursor *cursor, const struct admin_view *view, enum show_id id, admin_formats formats);
+/* Of those that take SINCE. */
+void admin_show_since(struct show_cursor *cursor, uint64_t seconds);
 void admin_show_end(struct show_cursor *cursor); /* harmless when zeroed, or twice */
 
 enum show_step { SHOW_ROW, SHOW_SKIPPED, SHOW_END };
@@ -53,6 +58,7 @@ void show_begin_row(struct show_cursor *cursor, struct admin_row *row, struct by
 struct pool *show_next_pool(struct show_cursor *cursor);
 struct server *show_next_server(struct show_cursor *cursor);
 struct database *show_next_database(struct show_cursor *cursor);
+void show_forget_reports(struct show_cursor *cursor);
 /* Whole seconds, and the microseconds beyond. */
 void show_seconds(struct admin_row *row, int64_t us);
 

@@ -51,6 +51,7 @@ uint32_t column_type_oid(enum column_type type)
     case COLUMN_INT: return 23;
     case COLUMN_BIG: return 20;
     case COLUMN_NUMERIC: return 1700;
+    case COLUMN_REAL: return 701;
     case COLUMN_TIME: return 1184;
     case COLUMN_BYTES: return 17;
     }
@@ -62,6 +63,7 @@ int16_t column_type_size(enum column_type type)
     switch (type) {
     case COLUMN_INT: return 4;
     case COLUMN_BIG:
+    case COLUMN_REAL:
     case COLUMN_TIME: return 8;
     case COLUMN_TEXT:
     case COLUMN_NUMERIC:

@@ -16,7 +16,7 @@ enum show_id {
     SHOW_COUNT
 };
 
-enum column_type { COLUMN_TEXT, COLUMN_INT, COLUMN_BIG, COLUMN_NUMERIC, COLUMN_TIME, COLUMN_BYTES };
+enum column_type { COLUMN_TEXT, COLUMN_INT, COLUMN_BIG, COLUMN_NUMERIC, COLUMN_REAL, COLUMN_TIME, COLUMN_BYTES };
 
 struct show_column {
     const char *name;

@@ -1,62 +1,21 @@
 /*
- * Between the relay and the taps, and the words of the log for what is found. A client's tap is made at its first message.
+ * Between the relay and the taps. A client's tap is made at its first message.
  */
 #include "proxy/observe.h"
-
-#include <stdio.h>
-#include <string.h>
 
 #include "protocol/frontend.h"
 #include "proxy/client_text.h"
 #include "proxy/clock.h"
+#include "proxy/finding_log.h"
 #include "proxy/log.h"
 #include "proxy/tap.h"
 
-enum { SHAPE_LOGGED_MAX = 400 };
-
 /* ---- the log ---- */
 
-static void log_count(struct log_line *line, const char *key, uint64_t count, bool is_lower_bound)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%s%llu", is_lower_bound ? ">=" : "", (unsigned long long)count);
-    log_text(line, key, text);
-}
-
-static void log_shape(struct log_line *line, const char *key, const char *shape)
-{
-    char text[SHAPE_LOGGED_MAX];
-    if (!shape) return;
-    int size = snprintf(text, sizeof text, "%s", shape);
-    if ((size_t)size >= sizeof text) memcpy(text + sizeof text - 4, "...", 4);
-    log_text(line, key, text);
-}
-
-static void log_finding(void *context, const struct finding_notice *notice, const struct observation *observation)
+static void log_found(void *context, const struct finding_notice *notice, const struct observation *observation)
 {
     (void)context;
-    if (!notice->is_wanted) return;
-    const struct finding *finding = notice->finding;
-    struct log_line line;
-    log_begin(&line, observation->severity == SEVERITY_INFO ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "duplicate_queries");
-    log_text(&line, "id", finding->id);
-    log_text(&line, "verdict", verdict_word(observation->verdict));
-    log_text(&line, "confidence", confidence_word(observation->confidence));
-    log_text(&line, "severity", severity_word(observation->severity));
-    log_text(&line, "database", observation->database);
-    log_text(&line, "user", observation->user);
-    log_text(&line, "route", observation->route);
-    log_text(&line, "unit", unit_kind_word(observation->unit_kind));
-    log_count(&line, "n", observation->counts.n, observation->is_lower_bound);
-    log_number(&line, "distinct", observation->counts.distinct);
-    log_number(&line, "dup", observation->counts.duplicates);
-    log_number(&line, "round_trips", observation->counts.round_trips);
-    log_number(&line, "lost_ms", observation->lost_us / 1000);
-    if (*observation->unit_text) log_text(&line, "request", observation->unit_text);
-    if (notice->suppressed > 0) log_number(&line, "suppressed", (int64_t)notice->suppressed);
-    log_shape(&line, "shape", observation->shape);
-    log_shape(&line, "parent", observation->parent_shape);
-    log_end(&line);
+    finding_log(notice, observation);
 }
 
 static void log_over_budget(void *context, const char *database, const char *user, const char *route, uint32_t statements)
@@ -81,7 +40,7 @@ void observe_configure(struct commons *commons)
     if (commons->taps)
         detector_configure(taps_detector(commons->taps), &settings);
     else
-        commons->taps = taps_new(&settings, &(struct detector_host){.found = log_finding, .over_budget = log_over_budget},
+        commons->taps = taps_new(&settings, &(struct detector_host){.found = log_found, .over_budget = log_over_budget},
                                  clock_wall_us() - commons->now_us);
     commons->is_observing = detector_is_on(taps_detector(commons->taps));
 }

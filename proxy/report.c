@@ -75,10 +75,11 @@ static void add_parent(struct text_table *table, const struct finding_parent *pa
     }
     char slot[8];
     snprintf(slot, sizeof slot, "$%u", parent->slot + 1u);
+    bool has_slot = parent->slot != UINT8_MAX; /* a list has none */
     add_text(table, parent->shape);
     add_text(table, parent->table);
     add_text(table, *parent->column ? parent->column : parent->label);
-    add_text(table, slot);
+    add_text(table, has_slot ? slot : NULL);
     add_number(table, parent->rows);
     add_real(table, (double)parent->cover);
     add_real(table, (double)parent->inorder);

@@ -139,6 +139,7 @@ static void expect_proven(const char *shape)
     cr_expect_eq(view->n_p50, 20, "%u", view->n_p50);
     cr_expect_str_eq(view->finding->parent.label, "owner_id");
     cr_expect_eq(view->finding->parent.rows, 20);
+    cr_expect_eq(view->finding->parent.slot, 0);
     cr_expect_str_eq(view->finding->route, "gunicorn");
 }
 
