@@ -13,6 +13,7 @@
 
 #include "proxy/classify.h"
 #include "proxy/client_auth.h"
+#include "proxy/client_clocks.h"
 #include "proxy/inquiry.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
@@ -213,6 +214,7 @@ static void welcome_client(struct client *client, const struct welcome *welcome)
     if (client->state >= CLIENT_CLOSING) return;
     log_login(client);
     client_auth_free(client);
+    client_clocks_turn(client);
     stream_resume_reading(&client->stream);
     if (client->input_size > 0) client->host->resume(client);
 }
@@ -388,7 +390,7 @@ void admission_begin(struct pools *pools, struct client *client)
         return;
     }
     struct commons *commons = pools->commons;
-    int64_t wait_us = commons->config->settings.query_wait_timeout_us, due_us = client->deadline.due_us;
+    int64_t wait_us = client->clocks.limits.wait_us, due_us = client->deadline.due_us;
     if (wait_us > 0 && (!deadline_is_set(&client->deadline) || commons->now_us + wait_us < due_us))
         due_us = commons->now_us + wait_us;
     else if (!deadline_is_set(&client->deadline))
@@ -402,8 +404,9 @@ void admission_refused(struct client *client)
     client_goodbye(client, client->pool->failure_sqlstate, client->pool->failure, NULL, NULL);
 }
 
-void admission_wait_timed_out(struct client *client)
+void admission_wait_timed_out(struct deadline *deadline)
 {
+    struct client *client = (struct client *)((char *)deadline - offsetof(struct client, deadline));
     const struct pool *pool = client->pool;
     client->host->commons->stats.wait_timeouts++;
     if (pool->failure)

@@ -18,7 +18,7 @@ void admission_error(struct client *client, const struct backend_error *error);
 void admission_settled(struct client *client);
 /* For pools_host.refused, and for a wait that took too long, of a WELCOMING client. */
 void admission_refused(struct client *client);
-void admission_wait_timed_out(struct client *client);
+void admission_wait_timed_out(struct deadline *deadline);
 
 /* For pools_host.forget_welcomes. */
 void admission_forget_welcomes(struct pool *pool);

@@ -11,6 +11,7 @@
 
 #include "protocol/frame.h"
 #include "protocol/frontend.h"
+#include "proxy/client_clocks.h"
 #include "proxy/client_text.h"
 #include "proxy/memory.h"
 
@@ -47,6 +48,7 @@ static void settle(struct client *client, const struct class_facts *facts)
     turnstile_key_put(commons->turnstile, &client->key);
     client->key = key;
     client->class_index = index;
+    client_clocks_limit(client);
 }
 
 static void narrow(struct client *client, const struct class_facts *facts)
@@ -62,6 +64,7 @@ void classify_client(struct client *client)
     struct class_facts facts = facts_of(client, NULL);
     narrow(client, &facts);
     settle(client, &facts);
+    client_clocks_limit(client); /* the same class may be configured otherwise */
 }
 
 /* The text that a message's tags are in. */

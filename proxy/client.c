@@ -314,6 +314,18 @@ void client_error(struct client *client, const char *sqlstate, const char *messa
     send_error(client, &error);
 }
 
+void client_notice(struct client *client, const char *message, const char *detail)
+{
+    uint8_t buffer[1024];
+    struct bytes_writer writer;
+    bytes_writer_init(&writer, buffer, sizeof buffer);
+    const struct backend_error notice = {.severity = "NOTICE", .sqlstate = SQLSTATE_SUCCESS, .message = message, .detail = detail};
+    backend_write_notice(&writer, &notice);
+    if (writer.has_failed) return;
+    client->host->commons->stats.sent_bytes += writer.size;
+    stream_write(&client->stream, buffer, writer.size);
+}
+
 static void leave(struct client *client)
 {
     if (client->has_left) return;

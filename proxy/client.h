@@ -2,6 +2,7 @@
 #define PROXY_CLIENT_H
 
 #include "proxy/classes.h"
+#include "proxy/clocks.h"
 #include "proxy/commons.h"
 #include "proxy/listener.h"
 #include "proxy/statement_names.h"
@@ -16,6 +17,9 @@ enum client_state {
 #include "proxy/client_states.def"
 #undef X
 };
+
+/* Of its transaction, as far as no server knows of it: see local_transaction.h. */
+enum local_transaction { LOCAL_NONE, LOCAL_BEGUN, LOCAL_BEGINNING, LOCAL_REFUSED, LOCAL_FAILED, LOCAL_FAILED_UNTOLD };
 
 struct client;
 struct client_login;
@@ -100,6 +104,10 @@ struct client {
     bool is_polite;                    /* it has said Terminate */
     struct tap *tap;                   /* observe.c's; NULL: nothing of it was looked at yet */
     struct session_state *observed;    /* the settings that the tap knows the application_name of */
+    struct clocks clocks;
+    enum local_transaction transaction;
+    uint8_t transaction_modes; /* of its BEGIN: sql_transaction.h */
+    uint8_t behind_begin;      /* BEGINNING, REFUSED: the type of the last message that was sent behind it; 0: none yet */
 };
 
 /* A new connection; owns fd. NULL when it was closed at once (shutting down). */
@@ -122,6 +130,11 @@ void client_cursor_fini(struct client_cursor *cursor); /* harmless when zeroed, 
 
 void client_move(struct client *client, enum client_state to);
 
+static inline bool client_has_failed(const struct client *client)
+{
+    return client->transaction >= LOCAL_FAILED;
+}
+
 /*
  * Receive once. On true, `*data_out` are all bytes not worked on yet (those kept before, then the new ones), in a buffer that lasts until the next event; keep the rest with
  * client_keep. False: nothing new, or the client has ended and is closed now.
@@ -137,6 +150,8 @@ void client_resume_login(struct client *client);
 
 /* Tell it an error; the connection goes on. Fields may be NULL from `detail` on. Logged once here (log_pooler_errors). */
 void client_error(struct client *client, const char *sqlstate, const char *message, const char *detail, const char *hint);
+/* Tell it something beside the replies. Not in the middle of one. */
+void client_notice(struct client *client, const char *message, const char *detail);
 /* FATAL, then CLOSING: sent, half-closed, and closed when it has read it or after a moment. */
 void client_goodbye(struct client *client, const char *sqlstate, const char *message, const char *detail, const char *hint);
 /* Close once everything has been sent, without further words. */

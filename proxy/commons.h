@@ -5,6 +5,7 @@
 
 #include "proxy/cancel_keys.h"
 #include "proxy/config.h"
+#include "proxy/deadline_heap.h"
 #include "proxy/deadlines.h"
 #include "proxy/error_counts.h"
 #include "proxy/name_counts.h"
@@ -31,6 +32,20 @@ struct client;
 struct client_cursor;
 struct server;
 
+/* cancel.c's: those that no thread has taken yet, and how many threads have in good time. */
+struct cancel;
+struct cancels {
+    struct cancel *first, *last;
+    unsigned running;
+};
+
+/* lock_errors.c's: how many lines it wrote since when. */
+struct lock_log {
+    int64_t since_us;
+    uint64_t left_out;
+    unsigned lines;
+};
+
 struct commons {
     struct ev_loop *loop;
     struct config *config; /* the snapshot in force */
@@ -50,15 +65,19 @@ struct commons {
     struct traffic no_traffic; /* what passes for clients that are in no pool (yet) goes here */
     /* One list a kind of timeout; the worker's timer serves them all. */
     struct deadline_list login_deadlines;          /* clients: client_login_timeout */
-    struct deadline_list wait_deadlines;           /* clients: query_wait_timeout */
+    struct deadline_list wait_deadlines;           /* clients that log in: query_wait_timeout */
     struct deadline_list cleaning_deadlines;       /* servers: abandon_timeout */
     struct deadline_list server_closing_deadlines; /* servers: server_close_timeout */
+    struct deadline_list cancel_deadlines;         /* cancel requests: cancel_wait_timeout, and a first look before that */
+    struct cancels cancel_queue;
     struct deadline_list client_closing_deadlines; /* clients: the time to read our last words */
-    struct client *deriving;                       /* clients that wait for the SCRAM secret of their user: client_auth.c's */
-    uint8_t mock_key[SCRAM_KEY_SIZE];              /* random: makes up the secrets of users that do not exist */
-    int64_t now_us;                                /* monotonic, read once a turn of the loop */
-    uint32_t client_count;                         /* logged in or logging in, cancel requests left out */
-    uint32_t console_count;                        /* console sessions, on places of their own */
+    struct deadline_heap clocks;                   /* clients: all limits of what they do once they are logged in */
+    struct lock_log lock_log;
+    struct client *deriving;          /* clients that wait for the SCRAM secret of their user: client_auth.c's */
+    uint8_t mock_key[SCRAM_KEY_SIZE]; /* random: makes up the secrets of users that do not exist */
+    int64_t now_us;                   /* monotonic, read once a turn of the loop */
+    uint32_t client_count;            /* logged in or logging in, cancel requests left out */
+    uint32_t console_count;           /* console sessions, on places of their own */
     /* Of those that have proved who they are, the clients of each database and user, by the names that they came with: admission.c's. */
     struct name_counts clients_by_database, clients_by_user;
     uint64_t next_client_id, next_server_id;

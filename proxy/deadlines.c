@@ -48,11 +48,6 @@ bool deadline_is_set(const struct deadline *deadline)
     return deadline->next != NULL;
 }
 
-struct deadline *deadline_first(struct deadline_list *list)
-{
-    return list->head.next == &list->head ? NULL : list->head.next;
-}
-
 struct deadline *deadline_pop_due(struct deadline_list *list, int64_t now_us)
 {
     struct deadline *first = deadline_first(list);

@@ -2,6 +2,7 @@
 #define PROXY_DEADLINES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -25,7 +26,10 @@ void deadline_set(struct deadline_list *list, struct deadline *deadline, int64_t
 void deadline_clear(struct deadline *deadline);
 bool deadline_is_set(const struct deadline *deadline);
 /* The earliest one, or NULL. */
-struct deadline *deadline_first(struct deadline_list *list);
+static inline struct deadline *deadline_first(struct deadline_list *list)
+{
+    return list->head.next == &list->head ? NULL : list->head.next;
+}
 /* Take the earliest one off if it is due at `now_us`, else NULL. */
 struct deadline *deadline_pop_due(struct deadline_list *list, int64_t now_us);
 

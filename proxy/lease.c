@@ -19,6 +19,7 @@ enum { CANCEL_AGAIN_US = 200000 };
 static void cancel_arrived(struct server *server)
 {
     if (server->state == SERVER_CLEANING) lease_clean(server);
+    if (server->client && server->client->clocks.struck != CLOCK_NONE) server->host->drained(server);
 }
 
 void lease_begin(struct client *client, struct server *server)
@@ -66,7 +67,7 @@ void lease_parameter_changed(struct server *server, const char *name, const char
 
 void lease_settings_taken(struct server *server)
 {
-    server->is_taking_settings = server->tells_settings = server->holds_client_back = false;
+    server->is_taking_settings = server->tells_settings = server->holds_client_back = server->is_rolling_back = false;
     if (!server->is_cancel_due) return;
     server->is_cancel_due = false;
     cancel_send(server, cancel_arrived);

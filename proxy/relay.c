@@ -14,8 +14,10 @@
 #include "protocol/frontend.h"
 #include "proxy/classify.h"
 #include "proxy/client_auth.h"
+#include "proxy/client_clocks.h"
 #include "proxy/hold.h"
 #include "proxy/inquiry.h"
+#include "proxy/local_transaction.h"
 #include "proxy/observe.h"
 #include "proxy/prepare.h"
 #include "proxy/rewrite.h"
@@ -51,6 +53,7 @@ static bool go_back_to_startup(struct client *client)
 
 void relay_rest(struct client *client)
 {
+    if (client->clocks.struck != CLOCK_NONE && !relay_clocks_settled(client)) return;
     if (inquiry_is_due(client)) {
         inquiry_send(client);
         return;
@@ -64,6 +67,7 @@ void relay_rest(struct client *client)
         return;
     }
     lease_end(client);
+    client->clocks.unit_us = 0;
     if (is_ending) client_goodbye(client, SQLSTATE_ADMIN_SHUTDOWN, shutdown_message, NULL, NULL);
 }
 
@@ -123,7 +127,8 @@ static enum walk walk(struct outgoing *outgoing, const uint8_t *data, size_t siz
     size_t position = stream_on(client, size);
     outgoing_add(outgoing, data, position);
     enum walk result = WALK_MORE;
-    while (client->message_left == 0 && size - position >= FRAME_HEADER_SIZE && !is_server_behind(client)) {
+    while (client->message_left == 0 && size - position >= FRAME_HEADER_SIZE && !is_server_behind(client) &&
+           !local_transaction_holds(client)) {
         struct frame frame;
         const uint8_t *message = data + position;
         if (frame_parse_header(message, size - position, &frame) != CODEC_OK || !frontend_type_name(frame.type) ||
@@ -143,6 +148,7 @@ static enum walk walk(struct outgoing *outgoing, const uint8_t *data, size_t siz
         }
         rewrite_message(outgoing, message, available, &frame);
         observe_sent(client, frame.type, message + FRAME_HEADER_SIZE, available - FRAME_HEADER_SIZE, frame.body_size);
+        client->behind_begin = frame.type;
         client->message_left = (uint32_t)(total - available);
         position += available;
     }
@@ -190,6 +196,7 @@ static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
     bool acts_otherwise = lacks_settings && session_state_acts_otherwise(server->settings, client->settings);
     if (lacks_settings && !add_settings(&outgoing, settings, sizeof settings)) return size;
     if (acts_otherwise) server->holds_client_back = true;
+    if (client->transaction == LOCAL_BEGUN && !server->holds_client_back) local_transaction_begin(&outgoing, data, size);
     if (server->holds_client_back) { /* should it be refused that user, its statement must not run as another */
         outgoing_flush(&outgoing);
         stream_pause_reading(&client->stream);
@@ -198,11 +205,14 @@ static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
     if (server->query_us == 0) server->query_us = server->host->commons->now_us;
     if (server->transaction_us == 0) server->transaction_us = server->query_us;
     size_t used;
+    bool was_settled = server->exchange.count == 0 && !server->exchange.needs_sync;
     enum walk result = walk(&outgoing, data, size, &used);
     if (result == WALK_HELD) hold_back(&outgoing);
     server->is_inside_message = client->message_left > 0;
     outgoing_flush(&outgoing);
-    if (!send_local_replies(client) || is_server_behind(client)) stream_pause_reading(&client->stream);
+    if (was_settled) client_clocks_sent(client);
+    bool is_held = used < size && local_transaction_holds(client);
+    if (!send_local_replies(client) || is_server_behind(client) || is_held) stream_pause_reading(&client->stream);
     switch (result) {
     case WALK_MORE:
     case WALK_HELD: break;
@@ -225,12 +235,6 @@ static bool is_ignored_at_rest(uint8_t type)
     return type == FRONTEND_COPY_DATA || type == FRONTEND_COPY_DONE || type == FRONTEND_COPY_FAIL || type == FRONTEND_FLUSH;
 }
 
-static void answer_ready(struct client *client)
-{
-    static const uint8_t ready[] = {'Z', 0, 0, 0, 5, 'I'};
-    stream_write(&client->stream, ready, sizeof ready);
-}
-
 enum rest { REST_MORE, REST_GOES_ON, REST_WANTS_LEASE };
 
 /* What needs no server: a Sync with nothing before it, and a Parse of what is known to be good. Drivers prepare first and ask later. */
@@ -242,7 +246,8 @@ static bool is_answered_at_rest(struct client *client, const uint8_t *message, c
         return true;
     }
     if (frame->type != FRONTEND_SYNC) return false;
-    answer_ready(client);
+    local_transaction_answer_ready(client);
+    client_clocks_turn(client);
     return true;
 }
 
@@ -271,7 +276,7 @@ static enum rest at_rest(struct client *client, const uint8_t *data, size_t size
     if (client->discards_to_sync || is_ignored_at_rest(frame.type)) {
         if (frame.type == FRONTEND_SYNC && client->discards_to_sync) {
             client->discards_to_sync = false;
-            answer_ready(client);
+            local_transaction_answer_ready(client);
         }
         *used_out = smaller(total, size);
         client->message_left = (uint32_t)(total - *used_out);
@@ -279,6 +284,10 @@ static enum rest at_rest(struct client *client, const uint8_t *data, size_t size
         return REST_GOES_ON;
     }
     client->discards_message = false;
+    if (local_transaction_concerns(client, data, size, &frame)) {
+        enum local_answer answer = local_transaction_message(client, data, size, &frame, used_out);
+        if (answer != LOCAL_DECLINES) return answer == LOCAL_ANSWERS ? REST_GOES_ON : REST_MORE;
+    }
     if (size >= total && is_answered_at_rest(client, data, &frame)) {
         *used_out = total;
         return REST_GOES_ON;
@@ -291,21 +300,24 @@ static bool take_lease(struct client *client, const uint8_t *data, size_t size)
 {
     classify_lease(client, data, size);
     struct pool *pool = client->pool;
+    client_clocks_begin(client);
     struct server *server = pool_take(pool, client);
     if (server) {
         lease_begin(client, server);
         return true;
     }
-    if (pool_is_refusing(pool)) {
+    if (pool_is_refusing(pool))
         relay_refused(client);
-        return false;
-    }
-    struct commons *commons = client->host->commons;
-    client_move(client, CLIENT_WAITING);
-    if (!pool_wait(pool, client)) return false; /* is_turned_away */
-    int64_t wait_us = commons->config->settings.query_wait_timeout_us;
-    if (wait_us > 0) deadline_set(&commons->wait_deadlines, &client->deadline, commons->now_us + wait_us);
+    else
+        relay_queue_wait(client);
     return false;
+}
+
+/* It leases no server, or none that knows of its transaction. */
+static bool is_at_rest(const struct client *client)
+{
+    if (client->state == CLIENT_LEASING) return client_has_failed(client) && !client->server->holds_client_back;
+    return client->state == CLIENT_READY;
 }
 
 /* It waits, says its state, but the queue was full. */
@@ -314,14 +326,12 @@ static bool is_turned_away(const struct client *client)
     return client->state == CLIENT_WAITING && !client->waiter.pool;
 }
 
-static void turn_away(struct client *client);
-
 static void work_through(struct client *client, const uint8_t *data, size_t size)
 {
     size_t position = 0;
     while (position < size && (client->state == CLIENT_READY || client->state == CLIENT_LEASING)) {
         size_t used = 0;
-        if (client->state == CLIENT_LEASING) {
+        if (!is_at_rest(client)) {
             used = pass_on(client, data + position, size - position);
             position += used;
             if (client->state == CLIENT_LEASING) break;
@@ -345,7 +355,7 @@ static void work_on(struct client *client, const uint8_t *data, size_t size)
 {
     work_through(client, data, size);
     while (is_turned_away(client)) {
-        turn_away(client);
+        relay_queue_turn_away(client);
         if (client->state == CLIENT_READY && client->input_size > 0) work_through(client, client->input, client->input_size);
     }
 }
@@ -378,6 +388,7 @@ void relay_client_leaving(struct client *client, enum client_state was)
 {
     (void)was;
     client_auth_leave(client);
+    client_clocks_forget(client);
     lease_abandon(client, client->is_polite);
     admission_forget(client);
     rewrite_forget_client(client);
@@ -394,78 +405,15 @@ void relay_granted(struct client *client, struct server *server)
         admission_granted(client, server);
         return;
     }
+    client->clocks.waited_us += client_clocks_run_us(client);
     lease_begin(client, server);
     stream_resume_reading(&client->stream);
     relay_client_resume(client);
 }
 
-/* ---- refusals ---- */
-
 void relay_refused(struct client *client)
 {
     admission_refused(client);
-}
-
-/* The statement at the head of what a WAITING client sent is answered with an error instead of being carried out. The connection goes on. */
-static void answer_refusal(struct client *client, const char *sqlstate, const char *message, const char *detail, const char *hint)
-{
-    turnstile_leave(client->host->commons->turnstile, &client->waiter);
-    deadline_clear(&client->deadline);
-    client_move(client, CLIENT_READY);
-    client_error(client, sqlstate, message, detail, hint);
-    struct frame frame;
-    enum codec_result header = frame_parse_header(client->input, client->input_size, &frame);
-    assert(header == CODEC_OK); /* it waits with a message that was looked at */
-    if (frame.type == FRONTEND_QUERY || frame.type == FRONTEND_FUNCTION_CALL) {
-        answer_ready(client);
-        size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size, here = smaller(total, client->input_size);
-        client->message_left = (uint32_t)(total - here);
-        client->discards_message = client->message_left > 0;
-        client_keep(client, client->input + here, client->input_size - here);
-    } else {
-        client->discards_to_sync = true;
-    }
-    stream_resume_reading(&client->stream);
-}
-
-static void refuse_statement(struct client *client, const char *sqlstate, const char *message, const char *detail, const char *hint)
-{
-    answer_refusal(client, sqlstate, message, detail, hint);
-    relay_client_resume(client);
-}
-
-static void turn_away(struct client *client)
-{
-    const struct turnstile_class_rules *rules = &client->key->class->rules;
-    char message[160], detail[160];
-    snprintf(message, sizeof message, "the queue for server connections of class \"%.63s\" is full (queue_limit)", rules->name);
-    snprintf(detail, sizeof detail, "%u clients of this class are waiting already.", client->key->class->waiting);
-    answer_refusal(client, SQLSTATE_TOO_MANY_CONNECTIONS, message, detail, "Raise queue_limit, or try again later.");
-}
-
-void relay_wait_timed_out(struct deadline *deadline)
-{
-    struct client *client = (struct client *)((char *)deadline - offsetof(struct client, deadline));
-    if (client->state == CLIENT_WELCOMING) {
-        admission_wait_timed_out(client);
-        return;
-    }
-    const struct pool *pool = client->pool;
-    struct commons *commons = client->host->commons;
-    commons->stats.wait_timeouts++;
-    char message[160], detail[320];
-    snprintf(message, sizeof message, "waited %lld ms for a server connection (query_wait_timeout)",
-             (long long)((commons->now_us - client->waiter.since_us) / 1000));
-    snprintf(detail, sizeof detail,
-             "Position %u of %u in the queue of database \"%.63s\", user \"%.63s\"; it holds %u of the %lld connections of the budget.",
-             turnstile_position(&client->waiter), pool->slots.waiting, pool->database, pool->user,
-             pool->slots.idle + pool->slots.leased + pool->slots.opening + pool->slots.closing,
-             (long long)commons->config->settings.budget);
-    if (pool->failure)
-        refuse_statement(client, SQLSTATE_CONNECTION_FAILURE, pool->failure, message, NULL);
-    else
-        refuse_statement(client, SQLSTATE_TOO_MANY_CONNECTIONS, message, detail,
-                         "Raise query_wait_timeout, budget or default_pool_size, or shorten the transactions of others.");
 }
 
 void relay_cancel_requested(struct commons *commons, uint32_t pid, const uint8_t *key, size_t key_size)
@@ -479,8 +427,8 @@ void relay_cancel_requested(struct commons *commons, uint32_t pid, const uint8_t
     if (client && client->server) {
         lease_cancel(client->server);
     } else if (client && client->state == CLIENT_WAITING) {
-        refuse_statement(client, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request",
-                         "It was waiting for a server connection.", NULL);
+        relay_queue_refuse(client, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request",
+                           "It was waiting for a server connection.", NULL);
     } else if (client && client->host->canceled) {
         client->host->canceled(client);
     } else {
@@ -496,8 +444,9 @@ void relay_check_paused(struct client *client)
 
 void relay_shut_down(struct client *client, bool at_once)
 {
-    bool is_busy = client->state == CLIENT_WAITING || client->state == CLIENT_WELCOMING || client->state == CLIENT_LEASING;
-    if (client->state == CLIENT_LEASING && is_between_transactions(client)) is_busy = false;
+    bool is_busy = client->state == CLIENT_WAITING || client->state == CLIENT_WELCOMING || client->state == CLIENT_LEASING ||
+                   client->transaction != LOCAL_NONE;
+    if (client->state == CLIENT_LEASING && is_between_transactions(client) && client->transaction == LOCAL_NONE) is_busy = false;
     if (is_busy && !at_once) return;
     /* In the middle of a row our words would be taken for a part of it. */
     if (client->server && client->server->message_left > 0)

@@ -11,7 +11,10 @@
 #include <string.h>
 
 #include "protocol/frame.h"
+#include "proxy/client_clocks.h"
 #include "proxy/inquiry.h"
+#include "proxy/local_transaction.h"
+#include "proxy/lock_errors.h"
 #include "proxy/log.h"
 #include "proxy/observe.h"
 #include "proxy/prepare.h"
@@ -69,7 +72,7 @@ static bool is_for_us_too(const struct server *server, uint8_t type)
 /* What our ROLLBACK undoes was the client's; what our settings and our reset make is known. */
 static bool is_rolling_back(const struct server *server)
 {
-    return server->state == SERVER_CLEANING && !server->has_sent_reset && !server->is_taking_settings;
+    return server->is_rolling_back || (server->state == SERVER_CLEANING && !server->has_sent_reset && !server->is_taking_settings);
 }
 
 static void look_at_parameter(struct server *server, const uint8_t *body, size_t size, bool is_ours)
@@ -121,8 +124,9 @@ static void look_at_error(struct server *server, const uint8_t *body, size_t siz
         log_server_error(server, &error);
     }
     if (error.sqlstate && strcmp(error.sqlstate, SQLSTATE_FEATURE_NOT_SUPPORTED) == 0) prepare_plan_is_stale(server);
-    if (!is_ours) return;
     struct client *client = server->client;
+    if (!is_ours && client) lock_errors_note(client, error.sqlstate);
+    if (!is_ours) return;
     if (server->state == SERVER_CLEANING) {
         if (server->has_sent_reset || server->is_taking_settings) { /* the session is not what we take it for */
             log_server_error(server, &error);
@@ -134,6 +138,11 @@ static void look_at_error(struct server *server, const uint8_t *body, size_t siz
     if (!client) return;
     if (client->state == CLIENT_WELCOMING) {
         admission_error(client, &error);
+        return;
+    }
+    if (client->transaction == LOCAL_REFUSED) {
+        client_goodbye(client, error.sqlstate ? error.sqlstate : SQLSTATE_INTERNAL_ERROR, error.message ? error.message : "unknown error",
+                       "The transaction could not be begun.", NULL);
         return;
     }
     if (!server->is_taking_settings) return;
@@ -192,14 +201,24 @@ static void look_at_tag(struct server *server, const uint8_t *body, size_t size)
         prepare_look_at_tag(server, tag);
 }
 
+/* A clock of the client's has made this error. */
+static size_t write_clock_error(struct client *client, const uint8_t *body, size_t size, uint8_t *buffer, size_t capacity)
+{
+    struct backend_error error;
+    if (backend_parse_error(body, size, &error) != CODEC_OK) return 0;
+    return relay_clocks_write_error(client, &error, buffer, capacity);
+}
+
 /* An error of ours in the place of the server's, or the server's with the client's own statement names in it. */
 static bool add_other_error(struct server *server, struct pieces *pieces, const uint8_t *body, size_t size)
 {
     struct client *client = server->client;
     if (!client) return false;
     uint8_t buffer[REPLACED_ERROR_MAX];
-    size_t replaced =
-        server->replaces_error ? rewrite_write_refusal(buffer, sizeof buffer) : rewrite_error(client, body, size, buffer, sizeof buffer);
+    size_t replaced = client->clocks.struck != CLOCK_NONE ? write_clock_error(client, body, size, buffer, sizeof buffer) : 0;
+    if (replaced == 0)
+        replaced = server->replaces_error ? rewrite_write_refusal(buffer, sizeof buffer)
+                                          : rewrite_error(client, body, size, buffer, sizeof buffer);
     server->replaces_error = false;
     if (replaced == 0) return false;
     add_piece(pieces, buffer, replaced);
@@ -227,6 +246,16 @@ static void count_query(struct server *server, char status)
     client->traffic->xact_count++;
     client->traffic->xact_time += (uint64_t)(now_us - server->transaction_us);
     server->transaction_us = server->query_us;
+}
+
+/* A ReadyForQuery of the client's: as it is, or with the status that the client's transaction has here. */
+static const uint8_t *ready_of_client(struct client *client, const uint8_t *message, char status)
+{
+    static const uint8_t failed[] = {BACKEND_READY_FOR_QUERY, 0, 0, 0, 5, 'E'};
+    client_clocks_ready(client, status);
+    if (client->transaction != LOCAL_REFUSED) return message;
+    local_transaction_refused(client);
+    return failed;
 }
 
 /* One message at `data`, at least its header. Returns the bytes dealt with; 0: it must be whole first, or the server is used no more. */
@@ -259,6 +288,8 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     }
     if (server->has_restores && !is_ours && restore_hides(server, frame.type, body, is_whole ? frame.body_size : 0)) is_swallowed = true;
     if (is_swallowed && is_whole && frame.type == BACKEND_ERROR && are_last_words(body, frame.body_size)) is_swallowed = false;
+    if (is_ours && server->client && server->client->transaction == LOCAL_BEGINNING && !server->is_taking_settings)
+        local_transaction_replied(server, frame.type);
     bool is_answer = server->inquiry && is_ours && is_swallowed;
     if (is_answer) look_at_answer(server, frame.type, body, is_whole ? frame.body_size : 0);
     if (is_whole && frame.type == BACKEND_PARAMETER_STATUS) look_at_parameter(server, body, frame.body_size, is_ours);
@@ -266,7 +297,12 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     size_t taken = is_whole ? total : size;
     server->message_left = (uint32_t)(total - taken);
     server->message_is_swallowed = is_swallowed || !pieces->client; /* its rest is not for whoever leases the server meanwhile */
-    if (is_swallowed && frame.type == BACKEND_READY_FOR_QUERY) lease_settings_taken(server);
+    if (frame.type == BACKEND_READY_FOR_QUERY) {
+        if (is_swallowed)
+            lease_settings_taken(server);
+        else if (pieces->client)
+            data = ready_of_client(pieces->client, data, status);
+    }
     if (is_swallowed) return taken;
     if (frame.type == BACKEND_READY_FOR_QUERY) count_query(server, status);
     if (pieces->client) observe_received(pieces->client, frame.type, body, is_whole ? frame.body_size : 0);
@@ -285,7 +321,7 @@ static bool leaves_a_transaction_open(const struct client *client)
 static void go_on_reading(struct client *client)
 {
     if (client->state == CLIENT_READY && stream_has_unsent(&client->stream)) return;
-    if (client->state == CLIENT_LEASING && client->server->holds_client_back) return;
+    if (client->state == CLIENT_LEASING && (client->server->holds_client_back || local_transaction_holds(client))) return;
     if (client->state == CLIENT_LEASING && (stream_has_unsent(&client->server->stream) || exchange_is_full(&client->server->exchange)))
         return;
     if (client->state != CLIENT_READY && client->state != CLIENT_LEASING) return;
@@ -313,6 +349,7 @@ static void after_messages(struct server *server, bool was_holding_back)
             if (lease_may_end(client)) admission_settled(client);
         } else {
             relay_rest(client);
+            client_clocks_look(client);
             go_on_reading(client);
         }
     }
@@ -349,6 +386,11 @@ void relay_server_drained(struct server *server)
 {
     struct client *client = server->client;
     if (!client || client->state != CLIENT_LEASING || exchange_is_full(&server->exchange)) return;
+    if (client->clocks.struck != CLOCK_NONE) { /* a cancel has arrived */
+        relay_rest(client);
+        bool may_go_on = client->state == CLIENT_READY || (client->state == CLIENT_LEASING && !client->server->holds_client_back);
+        if (!may_go_on) return;
+    }
     stream_resume_reading(&client->stream);
     relay_client_resume(client);
     /* The lease may have waited for this alone: the rest of a COPY that the server gave up long ago. */

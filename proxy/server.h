@@ -70,7 +70,8 @@ struct server {
     struct restore *restore;                /* what goes behind the Execute of a portal that resets; NULL: nothing */
     bool has_restores, is_in_restore;       /* in Queries of this lease; their answer is at one now */
     bool has_large_unnamed;                 /* it is the leasing client's, too large to be kept */
-    bool holds_client_back;                 /* until it has taken them */
+    bool holds_client_back;                 /* until it has taken them, or is done with what else was ours */
+    bool is_rolling_back;                   /* we end the transaction of the client that leases it */
     bool is_cancel_due;                     /* once it has taken them */
     bool tells_settings;                    /* the client hears what they make the server report */
     bool is_taking_settings;                /* those of the client that leases it are on their way */

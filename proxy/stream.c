@@ -197,11 +197,6 @@ bool stream_write(struct stream *stream, const void *data, size_t size)
     return stream_write_parts(stream, &part, 1);
 }
 
-bool stream_has_unsent(const struct stream *stream)
-{
-    return stream->unsent_size > 0;
-}
-
 static void on_readable(struct ev_loop *loop, ev_io *watcher, int events)
 {
     (void)loop, (void)events;

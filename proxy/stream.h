@@ -50,7 +50,10 @@ bool stream_write_parts(struct stream *stream, struct iovec *parts, int count);
 bool stream_write(struct stream *stream, const void *data, size_t size);
 /* To be sent in front of the next write, in the same system call. */
 void stream_withhold(struct stream *stream, const void *data, size_t size);
-bool stream_has_unsent(const struct stream *stream);
+static inline bool stream_has_unsent(const struct stream *stream)
+{
+    return stream->unsent_size > 0;
+}
 
 void stream_pause_reading(struct stream *stream);
 void stream_resume_reading(struct stream *stream);

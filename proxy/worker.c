@@ -13,8 +13,10 @@
 #include <unistd.h>
 
 #include "proxy/admin.h"
+#include "proxy/cancel.h"
 #include "proxy/classify.h"
 #include "proxy/client_auth.h"
+#include "proxy/client_clocks.h"
 #include "proxy/clock.h"
 #include "proxy/http_pages.h"
 #include "proxy/inquiry.h"
@@ -26,7 +28,8 @@
 #include "proxy/service_manager.h"
 #include "proxy/takeover.h"
 
-enum { CANCEL_THREADS = 8, PASSWORD_THREADS = 1, SERVERS_GOODBYE_US = 3000000, STATUS_PERIOD_US = 5000000 };
+/* cancel.c sees to it that few of its threads are busy, unless a database hangs. */
+enum { CANCEL_THREADS = 1024, PASSWORD_THREADS = 1, SERVERS_GOODBYE_US = 3000000, STATUS_PERIOD_US = 5000000 };
 
 static const double OBSERVING_SECONDS = 0.1;
 
@@ -107,8 +110,9 @@ static const struct {
     size_t list;
     void (*is_due)(struct deadline *deadline);
 } timeouts[] = {{offsetof(struct commons, login_deadlines), client_login_timed_out},
-                {offsetof(struct commons, wait_deadlines), relay_wait_timed_out},
+                {offsetof(struct commons, wait_deadlines), admission_wait_timed_out},
                 {offsetof(struct commons, cleaning_deadlines), lease_cleaning_timed_out},
+                {offsetof(struct commons, cancel_deadlines), cancel_timed_out},
                 {offsetof(struct commons, server_closing_deadlines), server_closing_timed_out},
                 {offsetof(struct commons, client_closing_deadlines), client_closing_timed_out}};
 enum { TIMEOUTS = sizeof timeouts / sizeof timeouts[0] };
@@ -125,6 +129,7 @@ static void on_deadlines(struct ev_loop *loop, ev_timer *timer, int events)
     worker->timer_due_us = INT64_MAX;
     for (unsigned i = 0; i < TIMEOUTS; i++)
         for (struct deadline *due; (due = deadline_pop_due(timeout_list(worker, i), worker->commons.now_us));) timeouts[i].is_due(due);
+    relay_clocks_run(&worker->commons);
 }
 
 static void set_timer(struct worker *worker)
@@ -135,6 +140,8 @@ static void set_timer(struct worker *worker)
         const struct deadline *first = deadline_first(timeout_list(worker, i));
         if (first && first->due_us < due_us) due_us = first->due_us;
     }
+    int64_t clock_us = deadline_heap_first(&commons->clocks);
+    if (clock_us < due_us) due_us = clock_us;
     if (due_us == worker->timer_due_us) return;
     worker->timer_due_us = due_us;
     ev_timer_stop(commons->loop, &worker->deadlines_timer);
@@ -441,8 +448,11 @@ static void take_config(struct worker *worker, struct config *config)
     pools_reload(&worker->pools);
     classify_configure(commons);
     observe_configure(commons);
-    for (struct client *client = commons->clients; client; client = client->next)
-        if (client->pool) classify_client(client);
+    for (struct client *client = commons->clients; client; client = client->next) {
+        if (!client->pool) continue;
+        classify_client(client);
+        client_clocks_arm(client);
+    }
     if (!takeover_set_budget(worker->takeover, (uint32_t)config->settings.budget)) apply_budget(worker);
 }
 
@@ -622,6 +632,7 @@ static void free_commons(struct commons *commons)
     statements_free(&commons->statements);
     cancel_keys_free(&commons->cancel_keys);
     turnstile_free(&commons->turnstile);
+    deadline_heap_fini(&commons->clocks);
     free(commons->scratch);
     config_unref(&commons->config);
     ev_loop_destroy(commons->loop);

@@ -221,7 +221,7 @@ Test(config, every_problem_at_once_in_the_order_of_the_lines)
              "log_stats = maybe\n"
              "pool_mode = Session\n"
              "pool_mode = transaction\n"
-             "query_timeout = 30\n"
+             "disable_pqexec = 1\n"
              "pkt_buf = 8192\n"
              "%%include other.ini\n"
              "[pgbouncer]\n"
@@ -245,7 +245,8 @@ Test(config, every_problem_at_once_in_the_order_of_the_lines)
                 "9: neither [section] nor \"name = value\": write = between name and value, not :\n"
                 "10: log_stats must be 0 or 1 (or no, yes, off, on, false, true), not \"maybe\"\n"
                 "12: pool_mode is said twice, first on line 11: keep one\n"
-                "13: query_timeout is not supported: queries are not timed yet; use statement_timeout in PostgreSQL\n"
+                "13: disable_pqexec is not supported: simple queries cannot be forbidden here; remove the key only if clients may send "
+                "them\n"
                 "14: warning: pkt_buf has no effect: buffers size themselves\n"
                 "15: %include and other directives are not supported: put everything into this file\n"
                 "16: [pgbouncer] and [pgturnstile] of line 6 mean the same: put everything into [pgturnstile]\n"
@@ -338,7 +339,7 @@ Test(config, keys_that_only_pgbouncer_has)
         {"admin_users = postgres", "", false},
         {"query_timeout = 0", "", false},
         {"query_timeout = 0.0", "", false},
-        {"query_timeout = 5", "5: query_timeout is not supported: queries are not timed yet; use statement_timeout in PostgreSQL\n", true},
+        {"query_timeout = 5", "", false},
         {"peer_id = 5", "5: warning: peer_id has no effect: there are no peers\n", false},
         {"auth_query =", "", false},
         {"auth_query = SELECT usename, passwd FROM pg_shadow WHERE usename=$1", "", false},

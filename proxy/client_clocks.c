@@ -1,0 +1,62 @@
+/* Clocks of clients: when they start, from what the client and its server are at. Not for: what follows when one strikes (relay_clocks.c). */
+#include "proxy/client_clocks.h"
+
+void client_clocks_limit(struct client *client)
+{
+    const struct config *config = client->host->commons->config;
+    client->clocks.limits = time_limits_of(config, &config->classes[client->class_index], client->pool->entry, client->user);
+}
+
+void client_clocks_forget(struct client *client)
+{
+    deadline_heap_remove(&client->host->commons->clocks, &client->clocks.entry);
+}
+
+static enum clocks_phase phase_with_server(const struct client *client)
+{
+    const struct server *server = client->server;
+    const struct exchange *exchange = &server->exchange;
+    if (server->inquiry || server->is_rolling_back) return PHASE_ELSEWHERE; /* what runs is ours */
+    if (client_has_failed(client)) return PHASE_FAILED;
+    if (exchange->count > 0) return PHASE_RUNNING;
+    return exchange->status == 'I' && !exchange->needs_sync ? PHASE_ELSEWHERE : PHASE_IN_TRANSACTION;
+}
+
+enum clocks_phase client_clocks_phase(const struct client *client)
+{
+    switch (client->state) {
+    case CLIENT_STARTING:
+    case CLIENT_AUTHENTICATING:
+    case CLIENT_WELCOMING:
+    case CLIENT_CLOSING:
+    case CLIENT_CLOSED: break;
+    case CLIENT_READY:
+        if (client_has_failed(client)) return PHASE_FAILED;
+        return client->transaction == LOCAL_BEGUN ? PHASE_BEGUN : PHASE_IDLE;
+    case CLIENT_WAITING: return PHASE_WAITING;
+    case CLIENT_LEASING: return phase_with_server(client);
+    }
+    return PHASE_ELSEWHERE;
+}
+
+void client_clocks_arm(struct client *client)
+{
+    int64_t due_us;
+    if (clocks_next(&client->clocks, client_clocks_phase(client), &due_us) != CLOCK_NONE)
+        deadline_heap_need(&client->host->commons->clocks, &client->clocks.entry, due_us);
+}
+
+const char *client_clocks_class(const struct client *client)
+{
+    return client->host->commons->config->classes[client->class_index].name;
+}
+
+int64_t client_clocks_run_us(const struct client *client)
+{
+    return client->host->commons->now_us - client->clocks.since_us;
+}
+
+void client_clocks_tell(const struct client *client, enum clock clock, struct clocks_words *words_out)
+{
+    clocks_tell(clock, client_clocks_class(client), client->clocks.waited_us, client->clocks.ran_us, words_out);
+}

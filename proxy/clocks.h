@@ -1,0 +1,57 @@
+#ifndef PROXY_CLOCKS_H
+#define PROXY_CLOCKS_H
+
+#include "proxy/deadline_heap.h"
+#include "proxy/time_limits.h"
+
+/*
+ * The clocks of one client: since when it does what it does, and which limit it reaches first. Pure; the callers say what happens (client_clocks.h) and what follows
+ * when a limit is reached (relay_clocks.c).
+ *
+ * A unit of work is what a client does between two states of rest: a transaction, or a statement outside of one, from the moment the client asks for it.
+ */
+enum clock {
+#define X(name, setting, sqlstate, words, hint) name,
+#include "proxy/clocks.def"
+#undef X
+    CLOCK_COUNT
+};
+
+/* What the client is at. */
+enum clocks_phase {
+    PHASE_ELSEWHERE, /* logging in or closing: other deadlines hold */
+    PHASE_IDLE,
+    PHASE_WAITING,
+    PHASE_RUNNING,        /* its server has something to answer */
+    PHASE_IN_TRANSACTION, /* its server waits for it */
+    PHASE_BEGUN,          /* it has said BEGIN, which no server knows yet */
+    PHASE_FAILED          /* its transaction has failed, and no server knows of it any more */
+};
+
+struct clocks {
+    struct time_limits limits;
+    int64_t since_us;       /* of the phase; each statement begins PHASE_RUNNING anew */
+    int64_t unit_us;        /* since when its unit of work is under way */
+    int64_t transaction_us; /* since when on a server */
+    int64_t waited_us;      /* of the unit, in the queue */
+    enum clock struck;      /* this one has, and what it interrupts has not ended yet */
+    bool was_told;          /* the client knows */
+    bool has_ended;         /* what it interrupts has, by itself or not */
+    bool was_notified;      /* that it waits */
+    int64_t struck_us;      /* when */
+    int64_t ran_us;         /* what the unit, or the statement, had run by then; for the words */
+    struct deadline_heap_entry entry;
+};
+
+/* The clock that strikes first, and when: INT64_MAX and CLOCK_NONE when none runs. */
+enum clock clocks_next(const struct clocks *clocks, enum clocks_phase phase, int64_t *due_us_out);
+
+/* What a client is told. */
+struct clocks_words {
+    const char *sqlstate, *hint;
+    char message[128], detail[160];
+};
+/* `waited_us` and `ran_us` of the unit at hand. */
+void clocks_tell(enum clock clock, const char *class, int64_t waited_us, int64_t ran_us, struct clocks_words *words_out);
+
+#endif

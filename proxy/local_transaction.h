@@ -1,0 +1,48 @@
+#ifndef PROXY_LOCAL_TRANSACTION_H
+#define PROXY_LOCAL_TRANSACTION_H
+
+#include "protocol/frame.h"
+#include "proxy/outgoing.h"
+#include "proxy/pool.h"
+
+/*
+ * Transactions that no server knows of. One that was only begun holds no server: BEGIN is answered here, kept as its modes, and goes in front of the first real
+ * statement, in the same write. One that has failed here (its BEGIN was refused, its wait for a server ended, its deadline struck) is answered here, too, up to
+ * its COMMIT or ROLLBACK.
+ *
+ *   NONE -> BEGUN -> BEGINNING -> NONE (the server has it)            BEGUN -> NONE: ended with nothing in it
+ *                        |                                            any of them -> FAILED, or FAILED_UNTOLD when nothing was asked at that moment
+ *                        +-> REFUSED -> FAILED -> NONE
+ *
+ * The BEGIN travels as Parse, Bind and Execute without a Sync: should it fail, the server skips the statement behind it. Nothing goes behind the first Sync or
+ * Query before it is known to have worked.
+ */
+
+/* What ReadyForQuery says where no server does. */
+char local_transaction_status(const struct client *client);
+void local_transaction_answer_ready(struct client *client);
+
+enum local_answer { LOCAL_DECLINES, LOCAL_WANTS_MORE, LOCAL_ANSWERS };
+/* A first look: false for nearly all messages of clients that are in no local transaction. */
+bool local_transaction_concerns(const struct client *client, const uint8_t *data, size_t size, const struct frame *frame);
+/* A message, of which the header is there, of a client that is between two statements. ANSWERS: `*used_out` bytes were dealt with. */
+enum local_answer local_transaction_message(struct client *client, const uint8_t *data, size_t size, const struct frame *frame,
+                                            size_t *used_out);
+
+/* BEGUN, with a server now, of which nothing is owed; the client's messages at `data` come next, unless server->holds_client_back afterwards. */
+void local_transaction_begin(struct outgoing *outgoing, const uint8_t *data, size_t size);
+/* Nothing more may be sent now. */
+bool local_transaction_is_unsure(const struct client *client);
+static inline bool local_transaction_holds(const struct client *client)
+{
+    return client->transaction != LOCAL_NONE && local_transaction_is_unsure(client);
+}
+/* A reply to a message of ours came while BEGINNING. */
+void local_transaction_replied(struct server *server, uint8_t type);
+/* A ReadyForQuery while REFUSED: the client is told that its transaction has failed. */
+void local_transaction_refused(struct client *client);
+
+/* The client's transaction is over but for the client's saying so. `is_told`: an error has told it. */
+void local_transaction_fail(struct client *client, bool is_told);
+
+#endif

@@ -1,0 +1,72 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "protocol/backend.h"
+#include "proxy/clocks.h"
+
+static const struct time_limits all = {.wait_us = 1000,
+                                       .notify_us = 100,
+                                       .deadline_us = 500,
+                                       .query_us = 300,
+                                       .transaction_us = 400,
+                                       .idle_transaction_us = 200,
+                                       .client_idle_us = 5000};
+
+static void expect(const struct clocks *clocks, enum clocks_phase phase, enum clock wanted, int64_t wanted_us)
+{
+    int64_t due_us;
+    cr_expect_eq(clocks_next(clocks, phase, &due_us), wanted, "phase %d", phase);
+    cr_expect_eq(due_us, wanted_us, "phase %d: %lld", phase, (long long)due_us);
+}
+
+Test(clocks_next, the_first_one_of_each_phase)
+{
+    struct clocks clocks = {.limits = all, .since_us = 10000, .unit_us = 10000, .transaction_us = 10000};
+    expect(&clocks, PHASE_ELSEWHERE, CLOCK_NONE, INT64_MAX);
+    expect(&clocks, PHASE_IDLE, CLOCK_CLIENT_IDLE, 15000);
+    expect(&clocks, PHASE_WAITING, CLOCK_NOTIFY, 10100);
+    expect(&clocks, PHASE_RUNNING, CLOCK_QUERY, 10300);
+    expect(&clocks, PHASE_IN_TRANSACTION, CLOCK_IDLE_TRANSACTION, 10200);
+    expect(&clocks, PHASE_BEGUN, CLOCK_IDLE_TRANSACTION, 10200);
+    expect(&clocks, PHASE_FAILED, CLOCK_IDLE_TRANSACTION, 10200);
+}
+
+Test(clocks_next, one_after_the_other)
+{
+    struct clocks clocks = {.limits = all, .since_us = 10000, .unit_us = 10000, .transaction_us = 10000, .was_notified = true};
+    expect(&clocks, PHASE_WAITING, CLOCK_DEADLINE, 10500);
+    clocks.limits.deadline_us = 0;
+    expect(&clocks, PHASE_WAITING, CLOCK_WAIT, 11000);
+    clocks.limits.query_us = 0;
+    expect(&clocks, PHASE_RUNNING, CLOCK_TRANSACTION, 10400);
+    clocks.limits.deadline_us = 350;
+    expect(&clocks, PHASE_RUNNING, CLOCK_DEADLINE, 10350);
+}
+
+/* Each from its own beginning. */
+Test(clocks_next, a_later_statement_of_an_older_transaction)
+{
+    struct clocks clocks = {.limits = all, .since_us = 10290, .unit_us = 9900, .transaction_us = 10000};
+    expect(&clocks, PHASE_RUNNING, CLOCK_DEADLINE, 10400);
+    clocks.unit_us = 9950;
+    expect(&clocks, PHASE_RUNNING, CLOCK_TRANSACTION, 10400);
+    expect(&clocks, PHASE_IN_TRANSACTION, CLOCK_TRANSACTION, 10400);
+}
+
+Test(clocks_next, no_limit_no_clock)
+{
+    struct clocks clocks = {.since_us = 1, .unit_us = 1, .transaction_us = 1};
+    for (int phase = PHASE_ELSEWHERE; phase <= PHASE_FAILED; phase++) expect(&clocks, (enum clocks_phase)phase, CLOCK_NONE, INT64_MAX);
+}
+
+Test(clocks_tell, every_clock_has_its_words)
+{
+    for (int clock = CLOCK_DEADLINE; clock < CLOCK_COUNT; clock++) {
+        struct clocks_words words;
+        clocks_tell((enum clock)clock, "web", 1234567, 89000, &words);
+        cr_expect_eq(strlen(words.sqlstate), 5);
+        cr_expect_eq(strncmp(words.message, "pgturnstile: ", 13), 0);
+        cr_expect_not_null(words.hint);
+        cr_expect_str_eq(words.detail, "Class \"web\": it waited 1234 ms for a server connection and ran 89 ms.");
+    }
+}
