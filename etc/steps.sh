@@ -5,7 +5,7 @@
 packages_build=(gcc make autoconf automake pkg-config libpq-dev libssl-dev libinih-dev libidn-dev libxxhash-dev libev-dev
     libmicrohttpd-dev libcjson-dev uthash-dev)
 packages_postgres=(postgresql)
-packages_check=(libcriterion-dev libpg-query-dev clang shellcheck cppcheck groff-base/groff mandoc)
+packages_check=(libcriterion-dev libpg-query-dev clang shellcheck cppcheck groff-base/groff mandoc prometheus jq)
 # The real clients of tests/clients.
 packages_clients=(postgresql-client/psql python3-psycopg2 python3-psycopg python3-asyncpg libdbd-pg-perl ruby-pg php-cli php-pgsql
     python3-django python3-sqlalchemy python3-greenlet ruby-activerecord php-illuminate-database

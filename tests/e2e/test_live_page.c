@@ -75,7 +75,7 @@ Test(live_page, draws_seats_queues_and_holders)
     cr_expect_not_null(strstr(html, "1 waiting, longest "));
     cr_expect_not_null(strstr(html, "of 3 connections in use"));
     cr_expect_not_null(strstr(html, "class=\"state good\">running<"));
-    cr_expect_eq(count(html, "<svg "), 2);
+    cr_expect_eq(count(html, "<svg viewBox=\"0 0 "), 3, "two charts, and the script that draws them");
     free(html);
     wire_close(&waiter);
     wire_close(&running);
