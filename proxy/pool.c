@@ -16,6 +16,7 @@
 #include "proxy/log.h"
 #include "proxy/memory.h"
 
+enum { GROUP_DATABASE, GROUP_USER };
 enum { RETRY_FIRST_US = 50000, RETRY_DOUBLINGS_MAX = 12, FIT_SEARCH_MAX = 32, FUNCTIONS_US = 60000000 };
 
 static void on_server_closed(struct server *server, enum server_state was);
@@ -43,7 +44,17 @@ static bool configure(struct pool *pool)
     pool->mode = config_pool_mode(config, entry, pool->user);
     pool->slots.limit = config_pool_size(config, entry, pool->user);
     pool->slots.minimum = config_min_pool_size(config, entry);
+    pool->slots.reserve = config_reserve_pool_size(config, entry, pool->user);
+    pool->slots.reserve_after_us = config->settings.reserve_pool_timeout_us;
+    pool->slots.groups[GROUP_DATABASE]->limit = config_max_db_connections(config, entry);
+    pool->slots.groups[GROUP_USER]->limit = config_max_user_connections(config, pool->user);
     return true;
+}
+
+static void leave_groups(struct pool *pool)
+{
+    server_groups_leave(&pool->pools->database_slots, &pool->slots.groups[GROUP_DATABASE]);
+    server_groups_leave(&pool->pools->user_slots, &pool->slots.groups[GROUP_USER]);
 }
 
 struct pool *pools_find(struct pools *pools, const char *database, const char *user)
@@ -65,7 +76,10 @@ struct pool *pools_find(struct pools *pools, const char *database, const char *u
     pool->database = key;
     pool->user = key + database_size;
     pool->slots.owner = pool;
+    pool->slots.groups[GROUP_DATABASE] = server_groups_join(&pools->database_slots, pool->database);
+    pool->slots.groups[GROUP_USER] = server_groups_join(&pools->user_slots, pool->user);
     if (!configure(pool)) {
+        leave_groups(pool);
         free(key);
         free(pool);
         return NULL;
@@ -82,6 +96,7 @@ static void free_pool(struct pool *pool)
 {
     assert(!pool->servers && !pool->clients);
     turnstile_remove_pool(pool->pools->commons->turnstile, &pool->slots);
+    leave_groups(pool);
     pool->pools->host->forget_welcomes(pool);
     pool->pools->host->forget_setting_names(pool);
     HASH_DEL(pool->pools->by_key, pool);

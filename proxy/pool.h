@@ -7,6 +7,7 @@
 #include "proxy/database.h"
 #include "proxy/function_names.h"
 #include "proxy/server.h"
+#include "proxy/server_groups.h"
 
 /*
  * The servers and clients of one (database, user), and all such pools of a worker. It opens and closes servers as the turnstile orders, keeps the idle
@@ -69,6 +70,7 @@ struct pools {
     struct databases databases;
     uint32_t readers; /* while there are any, no pool is freed */
     bool is_paused;   /* all databases; each has a word of its own besides */
+    struct server_groups database_slots, user_slots; /* for max_db_connections and max_user_connections */
 };
 
 void pools_init(struct pools *pools, struct commons *commons, const struct pools_host *host);
