@@ -24,11 +24,6 @@
 
 static const char shutdown_message[] = "terminating connection due to administrator command";
 
-static void violate(struct client *client, const char *what)
-{
-    client_goodbye(client, SQLSTATE_PROTOCOL_VIOLATION, what, NULL, NULL);
-}
-
 /* ---- with a lease: passing on ---- */
 
 static bool is_between_transactions(const struct client *client)
@@ -118,7 +113,27 @@ static bool is_server_behind(const struct client *client)
     return stream_has_unsent(&client->server->stream) || exchange_is_full(&client->server->exchange);
 }
 
-enum walk { WALK_MORE, WALK_HELD, WALK_TERMINATE, WALK_VIOLATION };
+enum walk { WALK_MORE, WALK_MESSAGE, WALK_HELD, WALK_TERMINATE, WALK_VIOLATION };
+
+/* What stands at `data`, by its header: MORE bytes are needed, a MESSAGE begins, or the client's end. */
+static enum walk look_at_header(const uint8_t *data, size_t size, struct frame *frame_out)
+{
+    enum codec_result header = frame_parse_header(data, size, frame_out);
+    if (header == CODEC_MORE) return WALK_MORE;
+    if (header == CODEC_BAD || !frontend_type_name(frame_out->type) || frame_out->type == FRONTEND_PASSWORD) return WALK_VIOLATION;
+    return frame_out->type == FRONTEND_TERMINATE ? WALK_TERMINATE : WALK_MESSAGE;
+}
+
+/* True: the client has ended itself, by what it said. */
+static bool ends_client(struct client *client, enum walk result)
+{
+    if (result == WALK_VIOLATION) client_goodbye(client, SQLSTATE_PROTOCOL_VIOLATION, "invalid frontend message", NULL, NULL);
+    if (result == WALK_TERMINATE) {
+        client->is_polite = true;
+        client_close(client, "client terminated");
+    }
+    return result == WALK_VIOLATION || result == WALK_TERMINATE;
+}
 
 /* Put in line as many messages as may go to the server now; `*used_out` bytes. */
 static enum walk walk(struct outgoing *outgoing, const uint8_t *data, size_t size, size_t *used_out)
@@ -127,19 +142,11 @@ static enum walk walk(struct outgoing *outgoing, const uint8_t *data, size_t siz
     size_t position = stream_on(client, size);
     outgoing_add(outgoing, data, position);
     enum walk result = WALK_MORE;
-    while (client->message_left == 0 && size - position >= FRAME_HEADER_SIZE && !is_server_behind(client) &&
-           !local_transaction_holds(client)) {
+    while (client->message_left == 0 && !is_server_behind(client) && !local_transaction_holds(client)) {
         struct frame frame;
         const uint8_t *message = data + position;
-        if (frame_parse_header(message, size - position, &frame) != CODEC_OK || !frontend_type_name(frame.type) ||
-            frame.type == FRONTEND_PASSWORD) {
-            result = WALK_VIOLATION;
-            break;
-        }
-        if (frame.type == FRONTEND_TERMINATE) {
-            result = WALK_TERMINATE;
-            break;
-        }
+        result = look_at_header(message, size - position, &frame);
+        if (result != WALK_MESSAGE) break;
         size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size, available = smaller(total, size - position);
         if (available < needed_at_once(&frame)) break;
         if (hold_may_be_due(client->server) && hold_is_due(client, message, available, &frame)) {
@@ -213,15 +220,7 @@ static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
     if (was_settled) client_clocks_sent(client);
     bool is_held = used < size && local_transaction_holds(client);
     if (!send_local_replies(client) || is_server_behind(client) || is_held) stream_pause_reading(&client->stream);
-    switch (result) {
-    case WALK_MORE:
-    case WALK_HELD: break;
-    case WALK_VIOLATION: violate(client, "invalid frontend message"); return used;
-    case WALK_TERMINATE:
-        client->is_polite = true;
-        client_close(client, "client terminated");
-        return used;
-    }
+    if (ends_client(client, result)) return used;
     /* What ended may be the rest of a COPY that the server gave up long ago: then no reply is going to tell. */
     relay_rest(client);
     return used;
@@ -261,17 +260,8 @@ static enum rest at_rest(struct client *client, const uint8_t *data, size_t size
         return REST_GOES_ON;
     }
     struct frame frame;
-    enum codec_result header = frame_parse_header(data, size, &frame);
-    if (header == CODEC_MORE) return REST_MORE;
-    if (header == CODEC_BAD || !frontend_type_name(frame.type) || frame.type == FRONTEND_PASSWORD) {
-        violate(client, "invalid frontend message");
-        return REST_MORE;
-    }
-    if (frame.type == FRONTEND_TERMINATE) {
-        client->is_polite = true;
-        client_close(client, "client terminated");
-        return REST_MORE;
-    }
+    enum walk result = look_at_header(data, size, &frame);
+    if (result == WALK_MORE || ends_client(client, result)) return REST_MORE;
     size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size;
     if (client->discards_to_sync || is_ignored_at_rest(frame.type)) {
         if (frame.type == FRONTEND_SYNC && client->discards_to_sync) {
@@ -374,13 +364,18 @@ void relay_client_resume(struct client *client)
     if (client->input_size > 0) work_on(client, client->input, client->input_size);
 }
 
+void relay_go_on(struct client *client)
+{
+    stream_resume_reading(&client->stream);
+    relay_client_resume(client);
+}
+
 /* It has read its replies: its server may go on, and so may it. */
 void relay_client_drained(struct client *client)
 {
     if (client->server) stream_resume_reading(&client->server->stream);
     if (client->state == CLIENT_READY || (client->state == CLIENT_LEASING && !is_server_behind(client))) {
-        stream_resume_reading(&client->stream);
-        relay_client_resume(client);
+        relay_go_on(client);
     }
 }
 
@@ -407,8 +402,7 @@ void relay_granted(struct client *client, struct server *server)
     }
     client->clocks.waited_us += client_clocks_run_us(client);
     lease_begin(client, server);
-    stream_resume_reading(&client->stream);
-    relay_client_resume(client);
+    relay_go_on(client);
 }
 
 void relay_refused(struct client *client)

@@ -24,7 +24,9 @@ void relay_server_lost(struct server *server, const char *why);
 void relay_granted(struct client *client, struct server *server);
 void relay_refused(struct client *client);
 
-/* Between relay.c and relay_server.c: a LEASING client's server may be at rest, and the lease at its end. */
+/* Between relay.c and relay_server.c: read a client that was paused again, and work on what it has sent already. */
+void relay_go_on(struct client *client);
+/* The same: a LEASING client's server may be at rest, and the lease at its end. */
 void relay_rest(struct client *client);
 
 /* relay_queue.c: a client that waits for a server. */

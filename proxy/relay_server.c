@@ -326,8 +326,7 @@ static void go_on_reading(struct client *client)
         return;
     if (client->state != CLIENT_READY && client->state != CLIENT_LEASING) return;
     if (client->state == CLIENT_LEASING && stream_is_reading(&client->stream)) return;
-    stream_resume_reading(&client->stream);
-    relay_client_resume(client);
+    relay_go_on(client);
 }
 
 /* The messages are dealt with: what follows for the lease. */
@@ -391,8 +390,7 @@ void relay_server_drained(struct server *server)
         bool may_go_on = client->state == CLIENT_READY || (client->state == CLIENT_LEASING && !client->server->holds_client_back);
         if (!may_go_on) return;
     }
-    stream_resume_reading(&client->stream);
-    relay_client_resume(client);
+    relay_go_on(client);
     /* The lease may have waited for this alone: the rest of a COPY that the server gave up long ago. */
     if (client->server == server) relay_rest(client);
 }
