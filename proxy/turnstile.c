@@ -321,7 +321,7 @@ static bool is_scarce(const struct turnstile *turnstile, const struct turnstile_
 bool turnstile_try(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_key *key, int64_t now_us,
                    struct turnstile_lease *lease)
 {
-    if (pool->idle == 0) return false;
+    if (pool->idle == 0 || pool->is_held) return false;
     /* Whoever waits for an idle server of its pool once orders have run out may not have it, and then nor may one of its class and key. */
     if (turnstile->waiting > 0 && !turnstile->is_drained &&
         (pool->waiting > 0 || (key->class->waiting > 0 && is_scarce(turnstile, key->class))))
@@ -509,7 +509,7 @@ static struct turnstile_desk *find_ready(const struct turnstile *turnstile)
     struct turnstile_desk *found = NULL;
     struct turnstile_pool *pool;
     DL_FOREACH2(turnstile->idle_pools, pool, next_idle) {
-        struct turnstile_desk *desk = pool->waiting > 0 ? find_ready_desk(pool) : NULL;
+        struct turnstile_desk *desk = pool->waiting > 0 && !pool->is_held ? find_ready_desk(pool) : NULL;
         pool->ready = desk;
         if (!desk) continue;
         if (!turnstile_queue_place(desk)) assert(desk->is_in_line);
