@@ -181,6 +181,14 @@ static void tell_service_manager(struct worker *worker)
                            turnstile_waiting(commons->turnstile));
 }
 
+/* The console looks on to the end. */
+static bool has_clients(const struct commons *commons)
+{
+    const struct client *client = commons->clients;
+    while (client && client->is_console) client = client->next;
+    return client != NULL;
+}
+
 static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
 {
     (void)loop, (void)events;
@@ -190,7 +198,7 @@ static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
         next = client->next;
         relay_check_paused(client);
     }
-    if (takeover_is_over(worker->takeover) && !commons->is_shutting_down && !commons->clients) end_with_transactions(worker);
+    if (takeover_is_over(worker->takeover) && !commons->is_shutting_down && !has_clients(commons)) end_with_transactions(worker);
     /* Those who were logging in or waiting when it began, and have come to rest. */
     if (commons->is_shutting_down) shut_down_clients(worker, worker->is_ending_at_once);
     pools_housekeeping(&worker->pools);
@@ -227,14 +235,6 @@ static void reap(struct commons *commons)
         server->next_closed = commons->closed_servers;
         commons->closed_servers = server;
     }
-}
-
-/* The console looks on to the end. */
-static bool has_clients(const struct commons *commons)
-{
-    const struct client *client = commons->clients;
-    while (client && client->is_console) client = client->next;
-    return client != NULL;
 }
 
 static void end_when_empty(struct worker *worker)

@@ -279,6 +279,29 @@ Test(command, show_asks_the_database_of_our_name)
     sql_run(sql_direct(), "drop database pgturnstile");
 }
 
+/* The console itself: every table that top draws is there. */
+Test(command, show_and_top_of_a_running_one)
+{
+    struct proxy *proxy = proxy_start("stats_users = app\n");
+    struct wire *wire = wire_session(proxy->port);
+    char *text, *port = text_format("%d", proxy->port);
+    cr_assert_str_eq(wire_query(wire, "begin; select 1"), "1");
+    cr_assert_eq(run(&text, "show", "pools", "-j", "-H", "127.0.0.1", "-p", port, "-U", "app", NULL), 0, "%s", text);
+    expect_in(text, "\"sv_active\": 1");
+    free(text);
+    cr_assert_eq(run(&text, "top", "-H", "127.0.0.1", "-p", port, "-U", "app", NULL), 0, "%s", text);
+    expect_in(text, "1 of 5: 1 active");
+    expect_in(text, "idle in transaction");
+    cr_assert_null(strstr(text, "does not show POOLS"), "%s", text);
+    cr_assert_null(strstr(text, "does not show LEASES"), "%s", text);
+    cr_assert_null(strstr(text, "does not show WAITING"), "%s", text);
+    cr_assert_null(strstr(text, "does not show STATS"), "%s", text);
+    free(text);
+    free(port);
+    wire_close(&wire);
+    proxy_finish(&proxy);
+}
+
 Test(command, nobody_to_ask)
 {
     char *text, *port = text_format("%d", process_free_port());

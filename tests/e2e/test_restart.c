@@ -251,6 +251,20 @@ Test(restart, the_older_outlives_a_younger_that_is_killed)
     proxy_finish(&proxy);
 }
 
+/* Who only looks on does not keep it alive. */
+Test(restart, the_older_does_not_wait_for_the_console)
+{
+    struct proxy *proxy = start("admin_users = app\nrestart_timeout = 0\n");
+    struct wire *console = wire_connect(proxy->port);
+    console->skips_parameters = true;
+    wire_login(console, "app", "pgturnstile", NULL);
+    struct proxy *younger = proxy_take_over(proxy);
+    expect_ended(proxy);
+    wire_close(&console);
+    proxy_finish(&younger);
+    proxy_finish(&proxy);
+}
+
 Test(restart, the_unix_socket_stays)
 {
     struct proxy *proxy = start("");
