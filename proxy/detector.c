@@ -18,7 +18,7 @@
 #include "proxy/polling.h"
 #include "proxy/unit_report.h"
 
-enum { TAG_BUCKETS = 1024, SHAPE_TEXT_BYTES_MAX = 16 * 1024 * 1024, WISH_AT = 3, WISHED_BEFORE = 8, ADDRESS_MAX = 64, NAME_MAX_SIZE = 64 };
+enum { TAG_BUCKETS = 16384, SHAPE_TEXT_BYTES_MAX = 16 * 1024 * 1024, WISH_AT = 3, WISHED_BEFORE = 8, ADDRESS_MAX = 64, NAME_MAX_SIZE = 64 };
 #define SESSION_AGE_MAX_US INT64_C(10000000)
 
 struct detector {

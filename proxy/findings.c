@@ -2,7 +2,7 @@
  * Findings added up. Not for: what is found (detector.c), how it looks (the outlets), how it is kept over a restart (findings_state.c).
  *
  * Invariants: at most FINDINGS_MAX findings and FINDING_ROUTES_MAX routes; a finding's key, and so its id, depends on its five texts and nothing else, so it is the same after a restart;
- * a bucket whose number is not the one asked for is empty.
+ * a bucket whose number is not the one asked for is empty. Both tables are in the order in which their rows were last seen (uthash keeps the order of insertion).
  */
 #include "proxy/findings.h"
 
@@ -155,9 +155,6 @@ static void make_room_for_route(struct findings *findings)
 {
     if (HASH_COUNT(findings->routes) < FINDING_ROUTES_MAX) return;
     struct finding_route *oldest = findings->routes;
-    for (struct finding_route *route = oldest; route; route = route->hh.next) {
-        if (route->last_us < oldest->last_us) oldest = route;
-    }
     HASH_DEL(findings->routes, oldest);
     free_route(oldest);
 }
@@ -186,6 +183,10 @@ void findings_count_unit(struct findings *findings, const char *database, const 
     bucket->units++;
     route->units++;
     route->last_us = now_us;
+    if (route->hh.next != NULL) {
+        HASH_DEL(findings->routes, route);
+        HASH_ADD(hh, findings->routes, key, sizeof route->key, route);
+    }
 }
 
 /* ---- adding up ---- */
@@ -194,9 +195,6 @@ static void make_room(struct findings *findings)
 {
     if (HASH_COUNT(findings->by_key) < FINDINGS_MAX) return;
     struct finding *oldest = findings->by_key;
-    for (struct finding *finding = oldest; finding; finding = finding->hh.next) {
-        if (finding->last_seen_us < oldest->last_seen_us) oldest = finding;
-    }
     HASH_DEL(findings->by_key, oldest);
     free_finding(oldest);
     findings->evicted++;
@@ -327,6 +325,10 @@ static struct finding_notice notice_of(const struct findings *findings, struct f
 struct finding_notice findings_observe(struct findings *findings, const struct observation *observation, int64_t now_us)
 {
     struct finding *finding = findings_restore(findings, observation);
+    if (finding->hh.next != NULL) {
+        HASH_DEL(findings->by_key, finding);
+        HASH_ADD(hh, findings->by_key, key, sizeof finding->key, finding);
+    }
     /* What was seen of a unit that goes on may not be true of the whole. */
     if (!observation->is_lower_bound) {
         if (finding->totals.units == 0 || observation->confidence > finding->confidence) finding->confidence = observation->confidence;
