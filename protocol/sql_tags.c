@@ -50,7 +50,7 @@ bool sql_tags_first_comment(const char *text, size_t size, enum sql_strings stri
 
 enum answer { FOUND, MISSING, UNCERTAIN };
 
-/* Whether a line comment may have begun in the line before `at`. */
+/* Whether a line comment may have begun in the last line before `at`: it may hold marks of block comments. */
 static bool may_be_in_line_comment(const char *text, size_t at)
 {
     const char *line = text;
@@ -84,7 +84,7 @@ static enum answer find_comment_backwards(const char *text, size_t end, size_t *
         at -= 2;
         if (is_open && --depth == 0) {
             *start_out = at;
-            return (at > 0 && text[at - 1] == '*') || may_be_in_line_comment(text, at) ? UNCERTAIN : FOUND;
+            return (at > 0 && text[at - 1] == '*') || may_be_in_line_comment(text, end) ? UNCERTAIN : FOUND;
         }
         if (is_close) depth++;
         if (at > limit && text[at - 1] == text[at + 1]) return UNCERTAIN;

@@ -39,7 +39,7 @@ struct sql_tags {
  *
  * A text without comments at its ends costs a look at its first and last bytes. A comment at the end is looked for backwards from the end. This finds what
  * sql_lex_next() says is the last token, for every text that PostgreSQL takes: a string constant ends in its quote, so the two bytes that close a
- * comment cannot be the last ones and inside of a string; and no operator is spelled so. Where the bytes alone do not tell where the comment begins (a "--" before it in its line; "/" and "*" that
+ * comment cannot be the last ones and inside of a string; and no operator is spelled so. Where the bytes alone do not tell where the comment begins (a "--" in the last line; "/" and "*" that
  * overlap), the whole text is scanned, up to SQL_TAGS_EXACT_MAX; a longer one then has no comment at its end.
  */
 void sql_tags_parse(struct sql_tags *tags, const char *text, size_t size, enum sql_strings strings);

@@ -20,7 +20,7 @@ enum sql_keyword sql_token_keyword(const struct sql_lex *lex, const struct sql_t
     if (token->kind != SQL_WORD || size > SQL_KEYWORD_SIZE_MAX) return KW_IDENTIFIER;
     for (size_t at = 0; at < size; at += 8)
         chunks[at / 8] = sql_fold_chunk(sql_load_chunk(lex->text + token->start + at, size - at, lex->text + lex->size));
-    return sql_keyword_of(chunks, size);
+    return sql_keyword_of(lex->text + token->start, size, chunks);
 }
 
 static bool is_space(char c)
@@ -73,6 +73,26 @@ static bool accept_integer(struct sql_lex *lex)
     return true;
 }
 
+bool sql_skip_uescape(struct sql_lex *lex, struct sql_token_span *constant_out)
+{
+    struct sql_lex ahead = *lex;
+    if (!accept_keyword(&ahead, KW_UESCAPE) || !sql_next_token(&ahead, constant_out) || constant_out->kind != SQL_STRING) return false;
+    *lex = ahead;
+    return true;
+}
+
+/* A name, with what may belong to it. */
+static bool accept_name(struct sql_lex *lex, struct sql_token_span *name_out)
+{
+    struct sql_lex ahead = *lex;
+    struct sql_token_span constant;
+    if (!sql_next_token(&ahead, name_out)) return false;
+    if (name_out->kind != SQL_WORD && name_out->kind != SQL_QUOTED && name_out->kind != SQL_UNICODE_QUOTED) return false;
+    *lex = ahead;
+    if (name_out->kind == SQL_UNICODE_QUOTED) sql_skip_uescape(lex, &constant);
+    return true;
+}
+
 /* (n), (n, n) */
 static void accept_modifiers(struct sql_lex *lex)
 {
@@ -113,13 +133,13 @@ static bool is_type_keyword(enum sql_keyword keyword)
 bool sql_skip_type_name(struct sql_lex *lex)
 {
     struct sql_lex ahead = *lex;
-    struct sql_token_span token;
-    if (!sql_next_token(&ahead, &token) || (token.kind != SQL_WORD && token.kind != SQL_QUOTED)) return false;
-    enum sql_keyword keyword = sql_token_keyword(lex, &token);
+    struct sql_token_span name;
+    if (!accept_name(&ahead, &name)) return false;
+    enum sql_keyword keyword = sql_token_keyword(lex, &name);
     if (!is_type_keyword(keyword)) return false;
     *lex = ahead;
     if (accept_character(&ahead, '.')) {
-        if (!sql_next_token(&ahead, &token) || (token.kind != SQL_WORD && token.kind != SQL_QUOTED)) return true;
+        if (!accept_name(&ahead, &name)) return true;
         keyword = KW_IDENTIFIER;
         *lex = ahead;
     }

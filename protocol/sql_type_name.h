@@ -19,6 +19,9 @@ enum sql_keyword sql_token_keyword(const struct sql_lex *lex, const struct sql_t
  */
 char sql_peek_byte(const struct sql_lex *lex);
 
+/* Past UESCAPE 'c', behind U&. True: there was one, and `constant_out` is its string. */
+bool sql_skip_uescape(struct sql_lex *lex, struct sql_token_span *constant_out);
+
 /*
  * Past the name of a type, by a closed grammar: [schema.]name [second word] [(n[, n])] [with|without time zone] []..; what does not fit ends it and is
  * left. False, and nothing read: no name is next.

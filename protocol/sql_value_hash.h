@@ -1,7 +1,7 @@
 #ifndef PROTOCOL_SQL_VALUE_HASH_H
 #define PROTOCOL_SQL_VALUE_HASH_H
 
-#include "protocol/sql_fingerprint.h"
+#include "protocol/sql_fingerprint_result.h"
 
 #include <stdbool.h>
 #include <stddef.h>
