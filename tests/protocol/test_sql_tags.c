@@ -1,0 +1,310 @@
+/* protocol/sql_tags.h. The comment at the end is found from behind: compared here with what the scanner says, for mutated texts. */
+#include "protocol/sql_tags.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const samples[] = {
+#define X(text) text,
+#include "tests/protocol/sql_samples.def"
+#undef X
+};
+
+enum { SAMPLE_COUNT = sizeof samples / sizeof samples[0] };
+
+/* From memory that ends where the text does. */
+static void parse(const char *text, size_t size, struct sql_tags *tags)
+{
+    char *copy = malloc(size + (size == 0));
+    memcpy(copy, text, size);
+    sql_tags_parse(tags, copy, size, SQL_STRINGS_STANDARD);
+    free(copy);
+}
+
+/* All tags as "key=value|key=value". */
+static const char *tags_of(const char *text)
+{
+    static char out[SQL_TAGS_TEXT_MAX + 3 * SQL_TAGS_MAX];
+    struct sql_tags tags;
+    size_t size = 0;
+    parse(text, strlen(text), &tags);
+    out[0] = '\0';
+    for (uint32_t i = 0; i < tags.count; i++) {
+        const struct sql_tag *tag = &tags.items[i];
+        size += (size_t)sprintf(out + size, "%s%.*s=%.*s", i > 0 ? "|" : "", (int)tag->key_size, tags.text + tag->key, (int)tag->value_size,
+                                tags.text + tag->value);
+    }
+    return out;
+}
+
+struct tags_case {
+    const char *text;
+    const char *tags;
+};
+
+static const struct tags_case cases[] = {
+    /* sqlcommenter, appended */
+    {"SELECT 1 /*controller='index',route='%5Epolls%2F',traceparent='00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01'*/",
+     "controller=index|route=^polls/|traceparent=00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01"},
+    {"SELECT 1 /* controller='index' , action = 'show' */ ; ", "controller=index|action=show"},
+    {"SELECT 1 /*a='it\\'s',b='x'*/", "a=it's|b=x"},
+    {"SELECT 1 /*a='%27%2C%3D%20',b='%e2%82%ac'*/", "a=',= |b=\xe2\x82\xac"},
+    {"SELECT 1 /*%61%62='x'*/", "ab=x"},
+    {"SELECT 1 /*a='',b='x'*/", "a=|b=x"},
+    {"SELECT 1 /*a='x,y',b='z'*/", "a=x,y|b=z"},
+    /* the malformed example of the specification */
+    {"SELECT * FROM t "
+     "/*action='%2Fparam*d',controller='index,'framework='spring',traceparent='00-1-2-01',tracestate='congo%3Dt61rcWkgMzE'*/",
+     "action=/param*d|controller=index|framework=spring|traceparent=00-1-2-01|tracestate=congo=t61rcWkgMzE"},
+    /* a driver that has not halved the signs */
+    {"SELECT 1 /*route='%%5Epolls%%2F',rate='100%%'*/", "route=^polls/|rate=100%"},
+    {"SELECT 1 /*rate='100%',b='%zz',c='%2'*/", "rate=100%|b=%zz|c=%2"},
+    /* quotes that are missing */
+    {"SELECT 1 /*a=x,b=y z*/", "a=x|b=y z"},
+    {"SELECT 1 /*a='x,b='y'*/", "a=x|b=y"},
+    {"SELECT 1 /*a=x',b='y'*/", "a=x|b=y"},
+    {"SELECT 1 /*a='x*/", "a=x"},
+    {"SELECT 1 /*a='x',b='y,z*/", "a=x|b=y,z"},
+    {"SELECT 1 /*a='x' b='y'*/", "a=x' b='y"},
+    /* Marginalia, and Rails' own */
+    {"SELECT 1 /*application:Shop,controller:orders,action:index*/", "application=Shop|controller=orders|action=index"},
+    {"SELECT 1 /* application:Shop, line:/app/x.rb:12:in 'index' */", "application=Shop|line=/app/x.rb:12:in 'index"},
+    {"SELECT 1 /*application='Shop',controller='users'*/ /*+ SeqScan(t) */", "application=Shop|controller=users"},
+    /* in front */
+    {"/*dddbs='db',ddps='web'*/ SELECT 1", "dddbs=db|ddps=web"},
+    {" \n-- x\n/*a='x'*/ SELECT 1", "a=x"},
+    {"/*+ SeqScan(t) */ /*a='x'*/ SELECT 1", "a=x"},
+    {"/*a='x',b='y'*/ SELECT 1 /*b='z',c='w'*/", "b=z|c=w|a=x"},
+    {"/*a='x'*/", "a=x"},
+    {"/* a */ SELECT 1 /* b */", ""},
+    /* neither first nor last */
+    {"SELECT /*a='x'*/ 1", ""},
+    {"SELECT 1 /*a='x'*/ -- b", ""},
+    {"SELECT 1 /*a='x'*/ , 2", ""},
+    /* no tags */
+    {"", ""},
+    {";", ""},
+    {"/", ""},
+    {"*/", ""},
+    {"/*/", ""},
+    {"/**/", ""},
+    {"/*a='x'", ""},
+    {"SELECT 1", ""},
+    {"SELECT 1 /*+ a='x' */", ""},
+    {"SELECT '/*a=x*/'", ""},
+    {"SELECT 1 /*a='x--y'*/", "a=x--y"},
+    {"SELECT 1 -- /*a='x'*/", ""},
+    {"SELECT '--' /*a='x'*/", "a=x"},
+    {"SELECT 1 -- x\n /*a='x'*/", "a=x"},
+    {"SELECT 1 -- x\r /*a='x'*/", "a=x"},
+    {"SELECT 2*/*a='x'*/", "a=x"},
+    {"SELECT '/*' /*a='x'*/", "a=x"},
+    {"SELECT '*/' /*a='x'*/", "a=x"},
+    {"SELECT $$ /* $$ /*a='x'*/", "a=x"},
+    {"SELECT 1 /* /*b='y'*/ ,a='x' */", "a=x"},
+    {"SELECT 1 /*a='x',b=/*c*/1*/", "a=x|b=/*c*/1"},
+    {"SELECT 1 /* TODO (later): a, b=c */", "b=c"},
+    {"SELECT 1 /* this is: prose, and = so, is 5=6, =7 */", "and=so"},
+    {"SELECT 1 /*,,a='x',,b='y',*/", "a=x|b=y"},
+    {"SELECT 1 /*a='x',a='y'*/", "a=x"},
+    {"SELECT 1 /*a='x\ny\x01z'*/", "a=x y z"},
+    {"SELECT 1 /*'a'='x'*/", ""},
+};
+
+Test(sql_tags, cases)
+{
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        cr_assert_str_eq(tags_of(cases[i].text), cases[i].tags, "%s\nis:  %s\nnot: %s", cases[i].text, tags_of(cases[i].text),
+                         cases[i].tags);
+}
+
+Test(sql_tags, hold_what_fits)
+{
+    char text[20000] = "SELECT 1 /*";
+    struct sql_tags tags;
+    size_t size;
+    for (int i = 0; i < 20; i++) sprintf(text + strlen(text), "k%d='v%d',", i, i);
+    strcat(text, "*/");
+    parse(text, strlen(text), &tags);
+    cr_assert_eq(tags.count, SQL_TAGS_MAX);
+    cr_assert(tags.is_full);
+    cr_assert_not_null(sql_tags_get(&tags, "k15", &size));
+    cr_assert_null(sql_tags_get(&tags, "k16", &size));
+
+    strcpy(text, "SELECT 1 /*a='x',long='");
+    for (int i = 0; i < 2000; i++) strcat(text, "y");
+    strcat(text, "',b='z'*/");
+    parse(text, strlen(text), &tags);
+    cr_assert(tags.is_full);
+    cr_assert_eq(tags.count, 2);
+    cr_assert_not_null(sql_tags_get(&tags, "b", &size));
+
+    strcpy(text, "/*a='x'*/ SELECT 1 /*c='");
+    for (int i = 0; i < SQL_TAGS_COMMENT_MAX; i++) strcat(text, "y");
+    strcat(text, "',b='z'*/");
+    parse(text, strlen(text), &tags);
+    cr_assert_eq(tags.count, 1);
+    cr_assert_not_null(sql_tags_get(&tags, "a", &size));
+}
+
+static void check_route(const char *comment, const char *route)
+{
+    char text[300];
+    char out[64];
+    struct sql_tags tags;
+    sprintf(text, "SELECT 1 /*%s*/", comment);
+    parse(text, strlen(text), &tags);
+    cr_assert_eq(sql_tags_route(&tags, out, sizeof out), strlen(route));
+    cr_assert_str_eq(out, route);
+}
+
+Test(sql_tags, route)
+{
+    check_route("controller='c',route='/x',endpoint_id='e',action='a',job='j'", "/x");
+    check_route("controller='c',endpoint_id='e',action='a',job='j'", "e");
+    check_route("controller='c',action='a',job='j'", "c#a");
+    check_route("controller:c", "c");
+    check_route("route='',controller='c',action=''", "c");
+    check_route("action='a',job='j'", "j");
+    check_route("framework='django'", "");
+    check_route("", "");
+
+    char out[8];
+    struct sql_tags tags;
+    const char *text = "SELECT 1 /*controller='orders',action='index'*/";
+    parse(text, strlen(text), &tags);
+    cr_assert_eq(sql_tags_route(&tags, out, sizeof out), 7);
+    cr_assert_str_eq(out, "orders#");
+    text = "SELECT 1 /*route='abcde\xe2\x82\xac'*/";
+    parse(text, strlen(text), &tags);
+    cr_assert_eq(sql_tags_route(&tags, out, sizeof out), 5);
+    cr_assert_eq(sql_tags_route(&tags, out, 1), 0);
+}
+
+static bool trace_id_of(const char *traceparent, uint8_t id_out[16])
+{
+    char text[300];
+    struct sql_tags tags;
+    sprintf(text, "SELECT 1 /*traceparent='%s'*/", traceparent);
+    parse(text, strlen(text), &tags);
+    return sql_tags_trace_id(&tags, id_out);
+}
+
+Test(sql_tags, trace_id)
+{
+    static const uint8_t expected[16] = {0x5b, 0xd6, 0x6e, 0xf5, 0x09, 0x53, 0x69, 0xc7, 0xb0, 0xd1, 0xf8, 0xf4, 0xbd, 0x33, 0x71, 0x6a};
+    uint8_t id[16];
+    cr_assert(trace_id_of("00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01", id));
+    cr_assert_eq(memcmp(id, expected, 16), 0);
+    cr_assert(trace_id_of("00-5BD66EF5095369C7B0D1F8F4BD33716A-c532cb4098ac3dd2-01", id));
+    cr_assert_eq(memcmp(id, expected, 16), 0);
+    cr_assert_not(trace_id_of("00-00000000000000000000000000000000-c532cb4098ac3dd2-01", id));
+    cr_assert_not(trace_id_of("00-5bd66ef5095369c7b0d1f8f4bd33716-c532cb4098ac3dd2-01", id));
+    cr_assert_not(trace_id_of("00-5bd66ef5095369c7b0d1f8f4bd33716x-c532cb4098ac3dd2-01", id));
+    cr_assert_not(trace_id_of("00-5bd66ef5095369c7b0d1f8f4bd33716a", id));
+    cr_assert_not(trace_id_of("", id));
+}
+
+Test(sql_tags, request_id)
+{
+    struct sql_tags tags;
+    size_t size;
+    const char *text = "SELECT 1 /*correlation_id='c',request_id='r'*/";
+    parse(text, strlen(text), &tags);
+    cr_assert_eq(memcmp(sql_tags_request_id(&tags, &size), "r", 1), 0);
+    text = "SELECT 1 /*correlation_id:c,request_id:*/";
+    parse(text, strlen(text), &tags);
+    cr_assert_eq(memcmp(sql_tags_request_id(&tags, &size), "c", 1), 0);
+    cr_assert_eq(size, 1);
+    parse("SELECT 1", 8, &tags);
+    cr_assert_null(sql_tags_request_id(&tags, &size));
+}
+
+/* ---- beside the scanner ---- */
+
+static uint64_t random_state;
+
+static uint32_t random_below(uint32_t limit)
+{
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    return (uint32_t)(random_state >> 32) % limit;
+}
+
+static void append_random_piece(char *text)
+{
+    static const char *const pieces[] = {"/*",  "*/", "/*", "*/", "/", "*", "'", "'",   "''", "\"",  "--", "-", "\n",  "\r",   "$$",
+                                         "$a$", "E'", "\\", "+",  ";", " ", "a", "a=b", ",",  "U&'", "(",  ")", "/*+", "x='y'"};
+    strcat(text, pieces[random_below(sizeof pieces / sizeof pieces[0])]);
+}
+
+struct last {
+    bool is_whole; /* no token lacks its end, and no operator is spelled as the end of a comment: PostgreSQL may take it */
+    bool has_comment;
+    size_t start, end; /* of what is inside */
+};
+
+/* What the scanner says of the last tokens: semicolons and hints stepped over. */
+static struct last last_by_scanner(const char *text, size_t size)
+{
+    struct sql_lex lex;
+    struct sql_token_span token;
+    struct last last = {.is_whole = true};
+    int hints = 0;
+    sql_lex_init(&lex, text, size, SQL_STRINGS_STANDARD);
+    while (sql_lex_next(&lex, &token)) {
+        bool is_hint = token.kind == SQL_BLOCK_COMMENT && token.end - token.start > 4 && text[token.start + 2] == '+';
+        if (token.is_unterminated) last.is_whole = false;
+        if (token.kind == SQL_OPERATOR && memmem(text + token.start, token.end - token.start, "*/", 2) != NULL) last.is_whole = false;
+        if (token.kind == SQL_CHARACTER && text[token.start] == ';') continue;
+        if (is_hint) {
+            hints++;
+            continue;
+        }
+        hints = 0;
+        last.has_comment = token.kind == SQL_BLOCK_COMMENT;
+        last.start = token.start + 2;
+        last.end = token.end - 2;
+    }
+    if (hints > 3) last.has_comment = false;
+    return last;
+}
+
+Test(sql_tags, the_last_comment_is_what_the_scanner_says, .timeout = 7000)
+{
+    const char *seed = getenv("PGTURNSTILE_SEED");
+    size_t wanted = getenv("PGTURNSTILE_SOAK") != NULL ? 50000000 : 500000;
+    size_t compared = 0;
+    size_t found = 0;
+    random_state = seed != NULL ? strtoull(seed, NULL, 0) | 1 : 0x9e3779b97f4a7c15u;
+    for (size_t i = 0; i < wanted; i++) {
+        char text[1000] = "";
+        size_t start;
+        size_t end;
+        if (random_below(4) == 0) strcpy(text, samples[random_below(SAMPLE_COUNT)]);
+        for (uint32_t j = random_below(14); j > 0; j--) append_random_piece(text);
+        if (random_below(3) == 0) strcat(text, "/*a='x'*/");
+        size_t size = strlen(text);
+        struct last expected = last_by_scanner(text, size);
+        bool is_found = sql_tags_last_comment(text, size, SQL_STRINGS_STANDARD, &start, &end);
+        if (!expected.is_whole) continue;
+        cr_assert_eq(is_found, expected.has_comment, "%s", text);
+        if (is_found) cr_assert(start == expected.start && end == expected.end, "%s: %zu %zu", text, start, end);
+        compared++;
+        found += is_found;
+    }
+    printf("%zu texts compared, %zu with a comment\n", compared, found);
+    cr_assert_gt(compared, wanted / 5);
+    cr_assert_gt(found, wanted / 20);
+}
+
+Test(sql_tags, prefixes)
+{
+    struct sql_tags tags;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        for (size_t size = 0; size <= strlen(cases[i].text); size++) parse(cases[i].text, size, &tags);
+    }
+}
