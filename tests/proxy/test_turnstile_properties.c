@@ -376,10 +376,10 @@ static void check_lease(int class, int key)
 
 static uint32_t find_in_queue(const struct turnstile_waiter *waiter)
 {
-    for (uint32_t i = 0; i < world.queued; i++)
-        if (&world.waiters[world.queue[i]].waiter == waiter) return i;
-    CHECK(!"it waits");
-    return 0;
+    uint32_t at = 0;
+    while (at < world.queued && &world.waiters[world.queue[at]].waiter != waiter) at++;
+    CHECK(at < world.queued);
+    return at;
 }
 
 static uint32_t check_grant(const struct turnstile_order *order, const struct model_pool *model)
@@ -824,12 +824,12 @@ static uint64_t number_from(const char *variable, uint64_t otherwise)
 
 Test(turnstile_properties, random_events_break_no_promise)
 {
-    uint32_t steps = (uint32_t)number_from("TURNSTILE_STEPS", 2000);
+    uint32_t steps = (uint32_t)number_from("TURNSTILE_STEPS", 1500);
     uint64_t seed = number_from("TURNSTILE_SEED", 0);
     if (seed > 0) {
         run(seed, steps);
         return;
     }
-    for (seed = 1; seed <= 200; seed++) run(seed, steps);
-    for (uint64_t i = 0; i < 20; i++) run((uint64_t)time(NULL) * 1000 + i, steps); /* a failure names the seed */
+    for (seed = 1; seed <= 100; seed++) run(seed, steps);
+    for (uint64_t i = 0; i < 10; i++) run((uint64_t)time(NULL) * 1000 + i, steps); /* a failure names the seed */
 }

@@ -40,6 +40,13 @@ static void start(uint32_t budget, int pool_count)
     random_state = 1;
 }
 
+static void let_go(struct actor *actor)
+{
+    turnstile_leave(turnstile, &actor->waiter);
+    if (actor->lease.key) turnstile_release(turnstile, &pools[actor->pool], &actor->lease, now_us);
+    turnstile_key_put(turnstile, &actor->key);
+}
+
 static void set_classes(struct turnstile_class_rules rules[], uint32_t count)
 {
     static char names[CLASSES][2];
@@ -234,6 +241,8 @@ Test(turnstile_shares, of_equal_classes_are_equal_whatever_their_names)
         double shares[3];
         measure(60 * SECOND, 3, shares);
         expect_shares(3, shares, (uint32_t[]){1, 1, 1}, 0.05);
+        for (int j = 0; j < actor_count; j++) let_go(&actors[j]);
+        turnstile_free(&turnstile);
     }
 }
 
@@ -672,7 +681,9 @@ static double lease_ns(int waiter_count)
         cr_assert(turnstile_wait(turnstile, &pools[actor->pool], actor->key, &actor->waiter, now_us));
     }
     double each_ns = nanoseconds_since(&start_time) / ROUNDS;
-    free(many); /* the turnstile is not asked any more */
+    for (int i = 0; i < waiter_count; i++) let_go(&many[i]);
+    turnstile_free(&turnstile);
+    free(many);
     return each_ns;
 }
 
