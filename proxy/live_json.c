@@ -137,11 +137,40 @@ static void render_history(struct text_buffer *out, const struct history *histor
     text_buffer_add(out, "},");
 }
 
+static void render_duplicate(struct text_buffer *out, const struct snapshot_finding *finding)
+{
+    text_buffer_add(out, "{");
+    text(out, "route", finding->route);
+    text(out, "database", finding->database);
+    text(out, "user", finding->user);
+    text(out, "shape", finding->shape);
+    text(out, "verdict", verdict_word(finding->verdict));
+    text(out, "confidence", confidence_word(finding->confidence));
+    number(out, "units", finding->units);
+    text_buffer_print(out, "\"n\":%.1f,", finding->units ? (double)finding->n / (double)finding->units : 0.);
+    milliseconds(out, "lost_ms", finding->lost_us > 0 ? (uint64_t)finding->lost_us : 0, "}");
+}
+
+static void render_duplicates(struct text_buffer *out, const struct snapshot *snapshot)
+{
+    key(out, "duplicates");
+    if (!snapshot->is_analysing) {
+        text_buffer_add(out, "null");
+        return;
+    }
+    text_buffer_add(out, "[");
+    for (uint32_t i = 0; i < snapshot->finding_count; i++) {
+        next(out, i);
+        render_duplicate(out, &snapshot->findings[i]);
+    }
+    text_buffer_add(out, "]");
+}
+
 void live_json_render(const struct snapshot *snapshot, int64_t uptime_us, struct text_buffer *out)
 {
     text_buffer_add(out, "{");
     text(out, "version", PACKAGE_VERSION);
-    text(out, "state", snapshot->why_not_ready ? snapshot->why_not_ready : "running");
+    text(out, "state", snapshot->state);
     number(out, "uptime_s", (uint64_t)uptime_us / 1000000);
     number(out, "budget", snapshot->budget);
     number(out, "leased", snapshot->leased);
@@ -163,5 +192,6 @@ void live_json_render(const struct snapshot *snapshot, int64_t uptime_us, struct
     }
     text_buffer_add(out, "],");
     render_history(out, &snapshot->history);
-    text_buffer_add(out, "\"duplicates\":null}\n");
+    render_duplicates(out, snapshot);
+    text_buffer_add(out, "}\n");
 }

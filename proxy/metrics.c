@@ -233,6 +233,71 @@ static void render_classes(struct metrics *metrics, const struct snapshot *snaps
     for (const struct snapshot_class *class = classes; class < end; class ++) histogram(metrics, class->name, &class->lease_us);
 }
 
+/* ---- databases, errors, the search for duplicate queries ---- */
+
+static const struct {
+    const char *family, *help;
+    size_t offset;
+    bool is_time;
+} database_numbers[] = {
+    {"database_transactions", "Transactions, by database.", offsetof(struct traffic, xact_count), false},
+    {"database_queries", "Queries, by database.", offsetof(struct traffic, query_count), false},
+    {"database_received_bytes", "Bytes received from clients, by database.", offsetof(struct traffic, received), false},
+    {"database_sent_bytes", "Bytes sent to clients, by database.", offsetof(struct traffic, sent), false},
+    {"database_transaction_seconds", "Time spent in transactions, by database.", offsetof(struct traffic, xact_time), true},
+    {"database_query_seconds", "Time spent in queries, by database.", offsetof(struct traffic, query_time), true},
+    {"database_wait_seconds", "Time spent waiting for a server, by database.", offsetof(struct traffic, wait_time), true},
+    {"database_logins", "Logins of clients, by database.", offsetof(struct traffic, client_login_count), false},
+};
+
+static void render_databases(struct metrics *metrics, const struct snapshot *snapshot)
+{
+    uint32_t count = snapshot->database_count + (snapshot->databases_left_out > 0 ? 1 : 0);
+    for (size_t i = 0; i < sizeof database_numbers / sizeof database_numbers[0]; i++) {
+        begin(metrics, COUNTER, database_numbers[i].family, database_numbers[i].help);
+        for (uint32_t j = 0; j < count; j++) {
+            const struct snapshot_database *database = &snapshot->databases[j];
+            const char *key = database->name ? "database" : "pool", *value = database->name ? database->name : "other";
+            uint64_t amount;
+            memcpy(&amount, (const char *)&database->traffic + database_numbers[i].offset, sizeof amount);
+            (database_numbers[i].is_time ? sample_seconds : sample)(metrics, key, value, amount);
+        }
+    }
+}
+
+static void error_sample(struct metrics *metrics, const char *sqlstate, const char *source, uint64_t amount)
+{
+    if (amount == 0) return;
+    name(metrics, "_total");
+    label(metrics, '{', "sqlstate", sqlstate);
+    label(metrics, ',', "source", source);
+    text_buffer_add(metrics->out, "}");
+    number(metrics, amount);
+}
+
+static void render_errors(struct metrics *metrics, const struct error_counts *errors)
+{
+    begin(metrics, COUNTER, "errors",
+          "Errors that clients were told, by SQLSTATE and by who raised them: PostgreSQL (server) or pgturnstile.");
+    for (uint32_t i = 0; i < errors->size; i++) {
+        error_sample(metrics, errors->counts[i].sqlstate, "server", errors->counts[i].of_servers);
+        error_sample(metrics, errors->counts[i].sqlstate, "pgturnstile", errors->counts[i].of_ours);
+    }
+}
+
+static void render_analysis(struct metrics *metrics, const struct snapshot *snapshot)
+{
+    const struct detector_counters *counters = &snapshot->analysis;
+    if (!snapshot->is_analysing) return;
+    begin(metrics, COUNTER, "findings", "Units of work in which repeated queries were found, by what they are.");
+    for (int i = 0; i < VERDICT_COUNT; i++) sample(metrics, "verdict", verdict_word((enum verdict)i), counters->found[i]);
+    begin(metrics, COUNTER, "analysed_statements", "Statements that the search for repeated queries has seen.");
+    sample(metrics, NULL, NULL, counters->statements);
+    begin(metrics, COUNTER, "analysed_units", "Units of work that the search for repeated queries has seen.");
+    sample(metrics, NULL, NULL, counters->units);
+    gauge(metrics, "analysis_memory_bytes", "Memory that the search for repeated queries has.", counters->memory_bytes);
+}
+
 /* ---- pools ---- */
 
 static const struct {
@@ -281,5 +346,8 @@ void metrics_render(const struct snapshot *snapshot, int64_t started_s, enum met
     render_counters(&metrics, &snapshot->stats);
     render_classes(&metrics, snapshot);
     render_pools(&metrics, snapshot);
+    render_databases(&metrics, snapshot);
+    render_errors(&metrics, &snapshot->errors);
+    render_analysis(&metrics, snapshot);
     if (format == METRICS_OPENMETRICS) text_buffer_add(out, "# EOF\n");
 }

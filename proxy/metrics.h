@@ -6,7 +6,7 @@
 
 /*
  * A snapshot as Prometheus reads it. Names begin with pgturnstile_; times are seconds, sizes bytes. The values of labels are as many as there are classes, at most
- * SNAPSHOT_POOLS_MAX pools (the rest are one series with pool="other"), and fixed words.
+ * SNAPSHOT_POOLS_MAX pools and as many databases (the rest are one series with pool="other"), ERROR_COUNTS_MAX SQLSTATEs, and fixed words.
  */
 enum metrics_format {
     METRICS_TEXT,        /* Prometheus text format 0.0.4 */

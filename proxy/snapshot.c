@@ -135,10 +135,72 @@ static void copy_pools(struct snapshot *snapshot, const struct pools *pools)
     snapshot->closing = total.closing;
     uint32_t servers = total.opening + total.idle + total.leased + total.closing;
     snapshot->seats_left_out = servers > snapshot->seat_count ? servers - snapshot->seat_count : 0;
-    if (snapshot->is_draining)
-        snapshot->why_not_ready = "draining";
-    else if (count > 0 && hopeless == count)
-        snapshot->why_not_ready = "no database can be logged in to";
+    snapshot->has_hope = count == 0 || hopeless < count;
+}
+
+/* ---- databases ---- */
+
+static void copy_databases(struct snapshot *snapshot, const struct databases *databases)
+{
+    uint32_t count = HASH_COUNT(databases->by_name), i = 0;
+    snapshot->database_count = count < SNAPSHOT_DATABASES_MAX ? count : SNAPSHOT_DATABASES_MAX;
+    snapshot->databases_left_out = count - snapshot->database_count;
+    snapshot->databases = memory_zalloc((snapshot->database_count + 1) * sizeof *snapshot->databases);
+    for (const struct database *database = databases->by_name; database; database = database->hh.next, i++) {
+        bool has_name = i < snapshot->database_count;
+        struct snapshot_database *copy = &snapshot->databases[has_name ? i : snapshot->database_count];
+        if (has_name) copy->name = text_store_add(&snapshot->texts, database->name);
+        traffic_add(&copy->traffic, &database->traffic);
+    }
+}
+
+/* ---- findings ---- */
+
+static void copy_finding(struct snapshot *snapshot, const struct finding *finding, struct snapshot_finding *copy)
+{
+    *copy = (struct snapshot_finding){
+        .database = text_store_add(&snapshot->texts, finding->database),
+        .user = text_store_add(&snapshot->texts, finding->user),
+        .route = text_store_add(&snapshot->texts, finding->route),
+        .shape = text_store_add_bytes(&snapshot->texts, finding->shape, strnlen(finding->shape, SNAPSHOT_SHAPE_MAX)),
+        .verdict = finding->verdict,
+        .confidence = finding->confidence,
+        .units = finding->totals.units,
+        .n = finding->totals.n,
+        .lost_us = finding->totals.lost_us};
+}
+
+static void copy_findings(struct snapshot *snapshot, struct detector *detector)
+{
+    const struct finding *top[SNAPSHOT_FINDINGS_MAX];
+    uint32_t count = 0;
+    const struct findings *findings = detector_findings(detector);
+    for (const struct finding *finding = NULL; (finding = findings_next(findings, finding));) {
+        uint32_t place = count < SNAPSHOT_FINDINGS_MAX ? count++ : SNAPSHOT_FINDINGS_MAX;
+        for (; place > 0 && top[place - 1]->totals.lost_us < finding->totals.lost_us; place--)
+            if (place < SNAPSHOT_FINDINGS_MAX) top[place] = top[place - 1];
+        if (place < SNAPSHOT_FINDINGS_MAX) top[place] = finding;
+    }
+    snapshot->is_analysing = true;
+    detector_counters(detector, &snapshot->analysis);
+    snapshot->finding_count = count;
+    snapshot->findings = memory_zalloc(SNAPSHOT_FINDINGS_MAX * sizeof *snapshot->findings);
+    for (uint32_t i = 0; i < count; i++) copy_finding(snapshot, top[i], &snapshot->findings[i]);
+}
+
+/* ---- states ---- */
+
+static const char *why_not_ready(const struct snapshot *snapshot, const struct commons *commons)
+{
+    if (snapshot->is_draining) return "draining";
+    if (commons->is_suspended) return "suspended";
+    return snapshot->has_hope ? NULL : "no database can be logged in to";
+}
+
+static const char *state_word(const struct snapshot *snapshot, const struct pools *pools)
+{
+    if (snapshot->why_not_ready) return snapshot->why_not_ready;
+    return pools->is_paused ? "paused" : "running";
 }
 
 /* ---- holders ---- */
@@ -185,17 +247,22 @@ struct snapshot *snapshot_take(const struct pools *pools, const struct history *
     const struct commons *commons = pools->commons;
     struct snapshot *snapshot = memory_zalloc(sizeof *snapshot);
     snapshot->now_us = commons->now_us;
-    snapshot->is_draining = commons->is_shutting_down;
+    snapshot->is_draining = commons->is_shutting_down || commons->is_closed_to_new;
     snapshot->budget = (uint32_t)commons->config->settings.budget;
     snapshot->leased = turnstile_leased(commons->turnstile);
     snapshot->waiting = turnstile_waiting(commons->turnstile);
     snapshot->clients = commons->client_count;
     snapshot->stats = commons->stats;
+    snapshot->errors = commons->errors;
     snapshot->history = *history;
     snapshot->seats = memory_zalloc(SNAPSHOT_SEATS_MAX * sizeof *snapshot->seats);
     copy_classes(snapshot, commons->turnstile);
     copy_pools(snapshot, pools);
+    copy_databases(snapshot, &pools->databases);
+    if (commons->is_observing) copy_findings(snapshot, taps_detector(commons->taps));
     copy_holders(snapshot, commons->turnstile);
+    snapshot->why_not_ready = why_not_ready(snapshot, commons);
+    snapshot->state = state_word(snapshot, pools);
     return snapshot;
 }
 
@@ -206,6 +273,8 @@ void snapshot_free(struct snapshot **snapshot_pointer)
     if (!snapshot) return;
     free(snapshot->classes);
     free(snapshot->pools);
+    free(snapshot->databases);
+    free(snapshot->findings);
     free(snapshot->seats);
     free(snapshot->holders);
     text_store_fini(&snapshot->texts);

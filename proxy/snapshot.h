@@ -3,16 +3,20 @@
 
 #include "proxy/history.h"
 #include "proxy/pool.h"
+#include "proxy/tap.h"
 
 /*
  * A copy of what there is to show, with no pointer into the worker: taken on the worker's thread, rendered on any other. Taking it is bounded by the
  * limits below; beyond them it costs a look at each pool and each key that waits.
  */
 enum {
-    SNAPSHOT_POOLS_MAX = 100, /* the longest known ones, so that they stay the same; the rest are summed up */
+    SNAPSHOT_POOLS_MAX = 100,     /* the longest known ones, so that they stay the same; the rest are summed up */
+    SNAPSHOT_DATABASES_MAX = 100, /* likewise */
+    SNAPSHOT_FINDINGS_MAX = 10,
     SNAPSHOT_SEATS_MAX = 1000,
     SNAPSHOT_HOLDERS_MAX = 20,
-    SNAPSHOT_APPLICATION_MAX = 128 /* bytes; longer names are cut */
+    SNAPSHOT_APPLICATION_MAX = 128, /* bytes; longer names are cut */
+    SNAPSHOT_SHAPE_MAX = 400        /* likewise */
 };
 
 enum seat_state {
@@ -55,17 +59,40 @@ struct snapshot_holder {
     const char *database, *user, *application;
 };
 
+struct snapshot_database {
+    const char *name; /* NULL: the sum of the rest */
+    struct traffic traffic;
+};
+
+/* Of the search for duplicate queries: what lost most time since the start. */
+struct snapshot_finding {
+    const char *database, *user, *route, *shape;
+    enum verdict verdict;
+    enum confidence confidence;
+    uint64_t units, n; /* units of work that it was found in; repeats, over all of them */
+    int64_t lost_us;
+};
+
 struct snapshot {
     int64_t now_us;
     bool is_draining;
     const char *why_not_ready; /* a constant; NULL: ready */
+    const char *state;         /* in a word, a constant: why_not_ready, paused ... */
     uint32_t budget, leased, waiting, clients;
     uint32_t opening, idle, closing; /* servers, over all pools, as in snapshot_pool */
     struct stats stats;
+    struct error_counts errors;
     struct snapshot_class *classes;
     uint32_t class_count;
     struct snapshot_pool *pools; /* pool_count of them, and then the rest */
     uint32_t pool_count, pools_left_out;
+    bool has_hope;                       /* some pool has a server, or has not failed to log in yet */
+    struct snapshot_database *databases; /* database_count of them, and then the rest */
+    uint32_t database_count, databases_left_out;
+    bool is_analysing; /* queries: otherwise there are no findings, and analysis is zero */
+    struct detector_counters analysis;
+    struct snapshot_finding *findings; /* the one that lost most first */
+    uint32_t finding_count;
     struct snapshot_seat *seats;
     uint32_t seat_count, seats_left_out;
     struct snapshot_holder *holders; /* the longest leases first */

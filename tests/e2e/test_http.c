@@ -83,6 +83,35 @@ Test(http, metrics_count_what_was_run)
     proxy_finish(&proxy);
 }
 
+Test(http, errors_and_databases)
+{
+    struct proxy *proxy = start("analysis = off\n");
+    struct wire *wire = wire_session(proxy->port);
+    for (int i = 0; i < 3; i++) cr_assert_str_eq(wire_query(wire, "select 1/0"), "!22012");
+    cr_assert_str_eq(wire_query(wire, "select 'x'"), "x");
+    cr_expect_eq(metric("pgturnstile_errors_total{sqlstate=\"22012\",source=\"server\"}"), 3);
+    cr_expect_eq(metric("pgturnstile_database_transactions_total{database=\"app\"}"), 4);
+    cr_expect_eq(metric("pgturnstile_database_logins_total{database=\"app\"}"), 1);
+    cr_expect_str_eq(live("jsonb_typeof(j->'duplicates')"), "null", "the search for duplicates is off");
+    wire_close(&wire);
+    proxy_finish(&proxy);
+}
+
+Test(http, what_the_search_for_duplicates_finds)
+{
+    struct proxy *proxy = start("analysis = full\n");
+    struct wire *wire = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(wire, "create table asked (n int)"), "");
+    cr_assert_str_eq(wire_query(wire, "insert into asked values (7)"), "");
+    for (int i = 0; i < 60; i++) cr_assert_str_eq(wire_query(wire, "select n from asked where n = 7"), "7");
+    wire_close(&wire);
+    WAIT_FOR(strcmp(live("jsonb_array_length(j->'duplicates')"), "1") == 0, 30000);
+    cr_expect_str_eq(live("j->'duplicates'->0->>'verdict'"), "exact_duplicate");
+    cr_expect_str_eq(live("j->'duplicates'->0->>'database'"), "app");
+    cr_expect_eq(metric("pgturnstile_findings_total{verdict=\"exact_duplicate\"}"), 1);
+    proxy_finish(&proxy);
+}
+
 Test(http, a_queue_is_seen)
 {
     struct proxy *proxy = start("budget = 1\n");

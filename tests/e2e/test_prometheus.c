@@ -210,6 +210,7 @@ static const char *unknown_names(const char *file)
 Test(prometheus, rules_and_dashboard_know_the_metrics)
 {
     struct wire *wire = wire_session(proxy->port); /* so that there is a pool */
+    cr_assert_str_eq(wire_query(wire, "select 1/0"), "!22012");
     cr_expect_str_eq(unknown_names("etc/prometheus/pgturnstile.rules.yml"), "");
     cr_expect_str_eq(unknown_names("etc/grafana/pgturnstile.json"), "");
     wire_close(&wire);
@@ -219,6 +220,7 @@ Test(prometheus, each_panel_of_the_dashboard_has_data)
 {
     struct wire *wire = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(wire, "select 'x'"), "x");
+    cr_assert_str_eq(wire_query(wire, "select 1/0"), "!22012");
     WAIT_FOR(atof(value_of("count_over_time(pgturnstile_pool_slots{state=\"idle\"}[1m])")) >= 3, DEADLINE_MS);
     char *dashboard = source_file("etc/grafana/pgturnstile.json");
     int count = atoi(json_value(dashboard, "(select count(*) from jsonb_path_query(j, '$.panels[*].targets[*].expr'))"));

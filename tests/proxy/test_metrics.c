@@ -13,6 +13,8 @@ static struct snapshot_class classes[2];
 static struct snapshot_pool pools[3];
 static struct snapshot_seat seats[3];
 static struct snapshot_holder holders[1];
+static struct snapshot_database databases[2];
+static struct snapshot_finding findings[1];
 
 static void start(void)
 {
@@ -37,6 +39,16 @@ static void start(void)
     seats[0] = (struct snapshot_seat){.state = SEAT_OPEN, .class = -1, .database = "app", .user = "web"};
     seats[1] = (struct snapshot_seat){.state = SEAT_PINNED, .class = 1, .since_us = 8000000, .database = "app", .user = "\xff\"\n"};
     seats[2] = (struct snapshot_seat){.state = SEAT_RUNNING, .class = 0, .since_us = 9500000, .database = "app", .user = "web"};
+    databases[0] = (struct snapshot_database){.name = "app", .traffic = {.xact_count = 11, .received = 12, .query_time = 13000000}};
+    databases[1] = (struct snapshot_database){.traffic = {.xact_count = 14}};
+    findings[0] = (struct snapshot_finding){.database = "app",
+                                            .user = "web",
+                                            .route = "GET /\"",
+                                            .shape = "select $1",
+                                            .verdict = VERDICT_N_PLUS_ONE,
+                                            .units = 4,
+                                            .n = 10,
+                                            .lost_us = 1500};
     holders[0] = (struct snapshot_holder){.state = SEAT_PINNED,
                                           .class = 1,
                                           .since_us = 8000000,
@@ -46,24 +58,32 @@ static void start(void)
                                           .database = "app",
                                           .user = "\xff\"\n",
                                           .application = "</script>"};
-    snapshot = (struct snapshot){.now_us = 10000000,
-                                 .budget = 85,
-                                 .leased = 4,
-                                 .waiting = 2,
-                                 .clients = 1000,
-                                 .opening = 1,
-                                 .idle = 2,
-                                 .closing = 4,
-                                 .stats = {.leases = 5000000000, .wait_us = 61000001, .received_bytes = 17},
-                                 .classes = classes,
-                                 .class_count = 2,
-                                 .pools = pools,
-                                 .pool_count = 2,
-                                 .pools_left_out = 9,
-                                 .seats = seats,
-                                 .seat_count = 3,
-                                 .holders = holders,
-                                 .holder_count = 1};
+    snapshot = (struct snapshot){
+        .now_us = 10000000,
+        .state = "running",
+        .databases = databases,
+        .database_count = 1,
+        .databases_left_out = 3,
+        .findings = findings,
+        .finding_count = 1,
+        .errors = {.counts = {{.sqlstate = "23505", .of_servers = 7}, {.sqlstate = "53300", .of_ours = 8, .of_servers = 1}}, .size = 2},
+        .budget = 85,
+        .leased = 4,
+        .waiting = 2,
+        .clients = 1000,
+        .opening = 1,
+        .idle = 2,
+        .closing = 4,
+        .stats = {.leases = 5000000000, .wait_us = 61000001, .received_bytes = 17},
+        .classes = classes,
+        .class_count = 2,
+        .pools = pools,
+        .pool_count = 2,
+        .pools_left_out = 9,
+        .seats = seats,
+        .seat_count = 3,
+        .holders = holders,
+        .holder_count = 1};
 }
 
 static void end(void)
@@ -170,6 +190,23 @@ Test(metrics, pools_and_the_rest_of_them)
     LACKS("pgturnstile_pool_failing{pool=\"other\"} 8");
 }
 
+Test(metrics, databases_and_errors)
+{
+    render(METRICS_TEXT);
+    HAS("pgturnstile_database_transactions_total{database=\"app\"} 11");
+    HAS("pgturnstile_database_transactions_total{pool=\"other\"} 14");
+    HAS("pgturnstile_database_received_bytes_total{database=\"app\"} 12");
+    HAS("pgturnstile_database_query_seconds_total{database=\"app\"} 13.000000");
+    HAS("pgturnstile_errors_total{sqlstate=\"23505\",source=\"server\"} 7");
+    HAS("pgturnstile_errors_total{sqlstate=\"53300\",source=\"pgturnstile\"} 8");
+    LACKS("pgturnstile_errors_total{sqlstate=\"23505\",source=\"pgturnstile\"} 0");
+    LACKS("pgturnstile_findings_total{verdict=\"n_plus_one\"} 0");
+    snapshot.is_analysing = true;
+    snapshot.analysis.found[VERDICT_N_PLUS_ONE] = 5;
+    render(METRICS_TEXT);
+    HAS("pgturnstile_findings_total{verdict=\"n_plus_one\"} 5");
+}
+
 Test(metrics, not_ready)
 {
     snapshot.why_not_ready = "draining";
@@ -227,8 +264,12 @@ Test(metrics, live_json)
           "\"\\ufffd\\\"\\u000a\"");
     HOLDS("\"history\":{\"leases\":[10,10,10],\"waiting\":[1,1,1],\"in_use\":[2,2,2],\"longest_wait_ms\":[1,2,3]},\"duplicates\":null}\n");
     HOLDS("\"wait_ms\":{\"p50\":0.091,\"p90\":7200000.000,\"p99\":7200000.000,\"max\":7200000.000}");
-    snapshot.why_not_ready = "draining";
+    snapshot.state = "draining";
+    snapshot.is_analysing = true;
     out.size = 0;
     live_json_render(&snapshot, 0, &out);
     HOLDS("\"state\":\"draining\"");
+    HOLDS("\"duplicates\":[{\"route\":\"GET /\\\"\",\"database\":\"app\",\"user\":\"web\",\"shape\":\"select "
+          "$1\",\"verdict\":\"n_plus_one\",");
+    HOLDS("\"units\":4,\"n\":2.5,\"lost_ms\":1.500}]}\n");
 }
