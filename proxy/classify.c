@@ -37,6 +37,13 @@ static bool is_key(const struct turnstile_key *key, const struct turnstile_class
     return key && key->class == class && key->size == size && memcmp(key->text, text, size) == 0;
 }
 
+void classify_forget(struct client *client)
+{
+    if (!client->key) return;
+    client->key->class->clients--;
+    turnstile_key_put(client->host->commons->turnstile, &client->key);
+}
+
 static void settle(struct client *client, const struct class_facts *facts)
 {
     struct commons *commons = client->host->commons;
@@ -45,8 +52,9 @@ static void settle(struct client *client, const struct class_facts *facts)
     size_t size = classes_share_key(&commons->config->classes[index], facts, text);
     if (is_key(client->key, turnstile_class_at(commons->turnstile, index), text, size)) return;
     struct turnstile_key *key = turnstile_key_get(commons->turnstile, index, text, size);
-    turnstile_key_put(commons->turnstile, &client->key);
+    classify_forget(client);
     client->key = key;
+    key->class->clients++;
     client->class_index = index;
     client_clocks_limit(client);
 }

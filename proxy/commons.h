@@ -10,6 +10,7 @@
 #include "proxy/error_counts.h"
 #include "proxy/name_counts.h"
 #include "proxy/offload.h"
+#include "proxy/scaling.h"
 #include "proxy/session_state.h"
 #include "proxy/statements.h"
 #include "proxy/stats.h"
@@ -51,6 +52,7 @@ struct commons {
     struct config *config; /* the snapshot in force */
     struct turnstile *turnstile;
     struct cancel_keys *cancel_keys;
+    struct scaling *scaling; /* what came in lately, by class */
     struct session_states *states;
     struct statements *statements;
     struct taps *taps;         /* observe.c's */

@@ -126,7 +126,6 @@ void pool_leave(struct client *client)
     struct pool *pool = client->pool;
     if (!pool) return;
     turnstile_leave(pool->pools->commons->turnstile, &client->waiter);
-    turnstile_key_put(pool->pools->commons->turnstile, &client->key);
     DL_DELETE2(pool->clients, client, previous_of_pool, next_of_pool);
     client->pool = NULL;
     client->traffic = &pool->pools->commons->no_traffic;

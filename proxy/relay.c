@@ -389,6 +389,7 @@ void relay_client_leaving(struct client *client, enum client_state was)
     rewrite_forget_client(client);
     observe_leave(client);
     pool_leave(client);
+    classify_forget(client);
     session_state_unref(&client->settings);
     session_state_unref(&client->startup);
     session_state_unref(&client->classified);

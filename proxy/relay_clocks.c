@@ -99,6 +99,7 @@ static void strike_deadline(struct client *client, enum clocks_phase phase)
 static void strike(struct client *client, enum clock clock, enum clocks_phase phase)
 {
     struct commons *commons = client->host->commons;
+    if (clock != CLOCK_NOTIFY && client->key) client->key->class->timed_out++;
     switch (clock) {
     case CLOCK_NONE:
     case CLOCK_COUNT: break;

@@ -202,6 +202,7 @@ static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
     /* Those who were logging in or waiting when it began, and have come to rest. */
     if (commons->is_shutting_down) shut_down_clients(worker, worker->is_ending_at_once);
     pools_housekeeping(&worker->pools);
+    scaling_read(commons->scaling, commons->turnstile);
     http_pages_tick(worker->pages);
     if (commons->is_suspended && commons->now_us >= worker->suspend_due_us) pools_close_unflushed(&worker->pools);
     const struct settings *settings = &commons->config->settings;
@@ -610,6 +611,7 @@ static void make_commons(struct worker *worker, struct config *config)
     commons->now_us = clock_now_us();
     commons->scratch = memory_alloc(COMMONS_SCRATCH_SIZE);
     commons->turnstile = turnstile_new((uint32_t)config->settings.budget, (uint32_t)config->settings.max_server_logins);
+    commons->scaling = memory_zalloc(sizeof *commons->scaling);
     classify_configure(commons);
     observe_configure(commons);
     commons->cancel_keys = cancel_keys_new();
@@ -628,6 +630,7 @@ static void free_commons(struct commons *commons)
     offload_free(&commons->cancels);
     offload_free(&commons->passwords);
     observe_free(commons);
+    free(commons->scaling);
     session_states_free(&commons->states);
     statements_free(&commons->statements);
     cancel_keys_free(&commons->cancel_keys);
