@@ -22,6 +22,12 @@ static struct wire *session(const struct proxy *proxy, const char *user, const c
     return wire;
 }
 
+static void finish(struct proxy *proxy, struct wire *wires[], int count)
+{
+    for (int i = 0; i < count; i++) wire_close(&wires[i]);
+    proxy_finish(&proxy);
+}
+
 static void hold(struct wire *wire)
 {
     cr_assert_str_eq(wire_query(wire, "begin; select 'held'"), "held");
@@ -63,7 +69,7 @@ Test(server_limits, of_a_database_over_its_users)
     wire_query(first, "commit");
     proxy_reload(proxy, "budget = 5\nmax_db_connections = 1\n");
     WAIT_FOR(servers_of("datname", "app") == 1, LONG_MS);
-    proxy_finish(&proxy);
+    finish(proxy, (struct wire *[]){first, second, third, other}, 4);
 }
 
 Test(server_limits, of_a_user_over_his_databases)
@@ -80,7 +86,7 @@ Test(server_limits, of_a_user_over_his_databases)
     wire_query(second, "commit");
     expect_served(third);
     cr_expect_eq(servers_of("usename", "app"), 2);
-    proxy_finish(&proxy);
+    finish(proxy, (struct wire *[]){first, second, third, other}, 4);
 }
 
 Test(server_limits, are_exceeded_by_a_reserve_once_somebody_has_waited)
@@ -98,5 +104,5 @@ Test(server_limits, are_exceeded_by_a_reserve_once_somebody_has_waited)
     cr_expect_eq(servers_of("datname", "app"), 2);
     wire_query(first, "commit");
     expect_served(third);
-    proxy_finish(&proxy);
+    finish(proxy, (struct wire *[]){first, second, third}, 3);
 }
