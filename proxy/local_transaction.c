@@ -42,6 +42,7 @@ static void send_reply(struct client *client, const struct bytes_writer *writer)
 {
     assert(!writer->has_failed);
     client->host->commons->stats.sent_bytes += writer->size;
+    client->traffic->sent += writer->size;
     stream_write(&client->stream, writer->data, writer->size);
 }
 
@@ -74,6 +75,7 @@ static bool is_local(const struct client *client, enum sql_transaction command)
 static const char *carry_out(struct client *client, enum sql_transaction command, uint8_t modes)
 {
     struct commons *commons = client->host->commons;
+    client->traffic->query_count++;
     if (command == SQL_TRANSACTION_BEGIN || command == SQL_TRANSACTION_START) {
         client->transaction = LOCAL_BEGUN;
         client->transaction_modes = modes;
@@ -82,6 +84,7 @@ static const char *carry_out(struct client *client, enum sql_transaction command
         client_clocks_turn(client);
         return command == SQL_TRANSACTION_BEGIN ? "BEGIN" : "START TRANSACTION";
     }
+    client->traffic->xact_count++;
     bool is_committed = command == SQL_TRANSACTION_COMMIT && !client_has_failed(client);
     client->transaction = LOCAL_NONE;
     client_clocks_end(client);
