@@ -127,7 +127,7 @@ Test(http, a_queue_is_seen)
     cr_expect_str_eq(live("(j->'classes'->0->>'longest_wait_ms')::float > 200"), "t");
     WAIT_FOR(strcmp(live("j->'history'->'waiting'->>-1 = '1' and j->'history'->'in_use'->>-1 = '1'"), "t") == 0, 10000);
     cr_assert_str_eq(wire_query(holder, "commit"), "");
-    wire_expect(waiter, "T D:2 C:SELECT_1 Z:I");
+    wire_expect(waiter, "N* T D:2 C:SELECT_1 Z:I");
     cr_expect_eq(metric("pgturnstile_waiting"), 0);
     cr_expect_eq(metric("pgturnstile_class_longest_wait_seconds{class=\"default\"}"), 0);
     cr_expect_geq(metric("pgturnstile_class_wait_seconds_sum{class=\"default\"}"), 0.2);

@@ -181,7 +181,7 @@ Test(prometheus, an_alert_fires_while_there_is_a_queue)
     cr_expect_not(fires("PgturnstileNotReady"));
     cr_expect_not(fires("PgturnstileDown"));
     cr_assert_str_eq(wire_query(holder, "commit"), "");
-    wire_expect(waiter, "T D:2 C:SELECT_1 Z:I");
+    wire_expect(waiter, "N* T D:2 C:SELECT_1 Z:I");
     WAIT_FOR(!fires("PgturnstileQueueBuildsUp"), DEADLINE_MS);
     WAIT_FOR(!fires("PgturnstileBudgetExhausted"), DEADLINE_MS);
     wire_close(&waiter);
