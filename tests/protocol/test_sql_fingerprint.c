@@ -781,7 +781,7 @@ Test(sql_fingerprint, speed, .timeout = 100)
         "\"django_session\".\"session_key\" = 'abcdefgh'",
         "SELECT \"t\".\"id\" FROM \"t\" WHERE \"t\".\"id\" IN (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)",
     };
-    if (getenv("PGTURNSTILE_BENCH") == NULL) cr_skip_test("PGTURNSTILE_BENCH is not set");
+    if (getenv("PGTURNSTILE_BENCH") == NULL) return;
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         double shape_ns = best_ns(fingerprint_once, texts[i]);
         size_t size = strlen(texts[i]);
