@@ -455,6 +455,34 @@ Test(console, works_while_draining)
     free(directory);
 }
 
+/* An online restart: the admin socket goes over like the others, and the older's sessions go on. */
+Test(console, admin_socket_over_a_restart)
+{
+    char *directory, *pid_file = run_directory_short(), *settings = text_format("pidfile = %s.pid\n", pid_file);
+    struct proxy *proxy = proxy_with_admin_socket(settings, NULL, &directory);
+    PGconn *before = sql_connect("host=%s port=%d user=x dbname=pgturnstile", directory, proxy->port);
+    struct wire *busy = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(busy, "begin; select 1"), "1");
+    struct proxy *younger = proxy_take_over(proxy);
+    cr_assert_str_eq(sql_value(before, "show version"), "PgBouncer 1.25.2");
+    for (int i = 0; i < 5; i++) {
+        PGconn *after = sql_connect("host=%s port=%d user=x dbname=pgturnstile", directory, younger->port);
+        cr_assert_str_eq(sql_value(after, "show version"), "PgBouncer 1.25.2");
+        PQfinish(after);
+    }
+    wire_close(&busy);
+    int status = 0;
+    cr_assert(process_wait(proxy->pid, 20000, &status), "the older one still runs");
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status 0x%x", status);
+    proxy->pid = 0;
+    PQfinish(before);
+    proxy_finish(&younger);
+    proxy_finish(&proxy);
+    free(directory);
+    free(settings);
+    free(pid_file);
+}
+
 /* ---- what SHOW says ---- */
 
 /* The value in a column of the first row whose column `key` is `value`; "" without one. */
