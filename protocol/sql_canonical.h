@@ -63,6 +63,14 @@ static inline uint64_t sql_mix_bytes(uint64_t hash, const char *text, size_t siz
     return sql_mix(hash, sql_load_chunk(text + at, size - at, end), salt);
 }
 
+/* A token of one byte: the same hash as by sql_canonical_put(). */
+static inline void sql_canonical_put_byte(struct sql_canonical *canonical, enum sql_canonical_kind kind, char byte)
+{
+    canonical->hash = sql_mix(canonical->hash, (uint8_t)byte, SQL_SALT_TOKEN + 0x100);
+    if (canonical->out != NULL) sql_canonical_write(canonical, kind, &byte, 1);
+    canonical->last = (uint8_t)kind;
+}
+
 static inline void sql_canonical_put(struct sql_canonical *canonical, enum sql_canonical_kind kind, const char *text, size_t size,
                                      const char *end)
 {

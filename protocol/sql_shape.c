@@ -20,15 +20,16 @@ static bool is_string(enum sql_token kind)
 
 /* ---- putting ---- */
 
-static inline void put(struct sql_shape *shape, enum item item, enum sql_canonical_kind kind, const char *text, size_t size)
-{
-    sql_canonical_put(&shape->canonical, kind, text, size, shape->end);
-    if (shape->list.is_open) sql_shape_step_list(&shape->list, item);
-}
-
 static inline void put_token(struct sql_shape *shape, enum item item, enum sql_canonical_kind kind)
 {
-    put(shape, item, kind, sql_shape_text(shape), sql_shape_size(shape));
+    const char *text = sql_shape_text(shape);
+    size_t size = sql_shape_size(shape);
+    if (size == 1) {
+        sql_canonical_put_byte(&shape->canonical, kind, *text);
+    } else {
+        sql_canonical_put(&shape->canonical, kind, text, size, shape->end);
+    }
+    if (shape->list.is_open) sql_shape_step_list(&shape->list, item);
 }
 
 /* A word in small letters. `chunks` are its first bytes, folded. */
@@ -107,6 +108,14 @@ static void record(struct sql_shape *shape, enum sql_literal_kind kind, bool is_
     out->literal_count++;
 }
 
+/* A short way past the search for casts. */
+static inline bool is_before_separator(const struct sql_shape *shape)
+{
+    if (shape->lex.position == shape->lex.size) return true;
+    char next = shape->lex.text[shape->lex.position];
+    return next == ',' || next == ')';
+}
+
 /* The literal at hand, with the casts behind it. */
 static void literal(struct sql_shape *shape, enum sql_literal_kind kind, bool is_negative)
 {
@@ -120,7 +129,7 @@ static void literal(struct sql_shape *shape, enum sql_literal_kind kind, bool is
 
     if (shape->token.kind == SQL_UNICODE_STRING) sql_skip_uescape(&shape->lex, &clause);
     if (kind == SQL_LITERAL_INTERVAL) sql_skip_interval_fields(&shape->lex);
-    sql_skip_casts(&shape->lex);
+    if (!is_before_separator(shape)) sql_skip_casts(&shape->lex);
 }
 
 static void integer(struct sql_shape *shape)
@@ -202,7 +211,7 @@ static void open_level(struct sql_shape *shape, bool is_bracket)
     uint16_t flags = flags_inside(shape, is_bracket);
     if (is_bracket ? shape->item == KW_ARRAY : shape->item == KW_IN) {
         sql_shape_open_list(shape, is_bracket);
-        sql_canonical_put(&shape->canonical, is_bracket ? CANONICAL_BRACKET : CANONICAL_OPEN, sql_shape_text(shape), 1, shape->end);
+        sql_canonical_put_byte(&shape->canonical, is_bracket ? CANONICAL_BRACKET : CANONICAL_OPEN, *sql_shape_text(shape));
     } else {
         if (!is_bracket && shape->item == KW_VALUES && shape->rows.state == ROWS_NONE) sql_shape_open_rows(shape);
         put_token(shape, is_bracket ? ITEM_BRACKET : ITEM_OPEN, is_bracket ? CANONICAL_BRACKET : CANONICAL_OPEN);
@@ -224,7 +233,7 @@ static void close_level(struct sql_shape *shape, enum item item)
     if (shape->list.is_open && sql_shape_step_list(&shape->list, item)) {
         sql_shape_close_list(shape);
     } else {
-        sql_canonical_put(&shape->canonical, CANONICAL_CLOSE, sql_shape_text(shape), 1, shape->end);
+        sql_canonical_put_byte(&shape->canonical, CANONICAL_CLOSE, *sql_shape_text(shape));
     }
     sql_shape_note(shape, item, is_lead);
     if (shape->rows.state == ROWS_INSIDE && shape->depth <= shape->rows.depth && item == ITEM_CLOSE) shape->rows.state = ROWS_CLOSED;
@@ -324,7 +333,7 @@ static inline void load_folded(const struct sql_shape *shape, const char *text, 
     chunks_out[2] = size > 16 ? sql_fold_chunk(sql_load_chunk(text + 16, size - 16, shape->end)) : 0;
 }
 
-static inline void word(struct sql_shape *shape)
+__attribute__((noinline)) static void word(struct sql_shape *shape)
 {
     uint64_t chunks[3];
     size_t size = sql_shape_size(shape);
@@ -418,7 +427,7 @@ static void continue_rows(struct sql_shape *shape)
         sql_shape_close_rows(shape);
     }
     if (has_comma) {
-        sql_canonical_put(&shape->canonical, CANONICAL_COMMA, ",", 1, &","[1]);
+        sql_canonical_put_byte(&shape->canonical, CANONICAL_COMMA, ',');
         sql_shape_note(shape, ITEM_COMMA, true);
     }
     sql_shape_step(shape);
