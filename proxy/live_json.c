@@ -63,6 +63,9 @@ static void render_class(struct text_buffer *out, const struct snapshot_class *c
     render_times(out, "wait_ms", &class->wait_us);
     render_times(out, "lease_ms", &class->lease_us);
     number(out, "refused", class->refused_queue_full);
+    number(out, "deadlines", class->timed_out);
+    number(out, "clients", class->clients);
+    number(out, "workers", class->workers);
     text_buffer_print(out, "\"granted\":%" PRIu64 "}", class->granted);
 }
 

@@ -161,6 +161,11 @@ static const struct {
 } class_numbers[] = {
     {GAUGE, "class_leased", "Leases that run, by class.", offsetof(struct snapshot_class, leased), false},
     {GAUGE, "class_waiting", "Clients that wait for a server, by class.", offsetof(struct snapshot_class, waiting), false},
+    {GAUGE, "class_clients", "Clients that are connected, by class.", offsetof(struct snapshot_class, clients), false},
+    {GAUGE, "class_workers", "The number of workers to scale to: workers of SHOW SCALING.", offsetof(struct snapshot_class, workers),
+     false},
+    {GAUGE, "class_workers_useful", "Workers that the budget is enough for; 0: not known.", offsetof(struct snapshot_class, workers_useful),
+     false},
     {GAUGE, "class_reserve", "Slots of the budget that are a class's own.", offsetof(struct snapshot_class, reserve), false},
     {GAUGE, "class_limit", "The most leases of a class; 0 is no limit.", offsetof(struct snapshot_class, limit), false},
     {GAUGE, "class_weight", "A class's part of the time on servers, beside other classes.", offsetof(struct snapshot_class, weight), false},
@@ -168,6 +173,7 @@ static const struct {
     {COUNTER, "class_waits", "Leases begun after waiting, by class.", offsetof(struct snapshot_class, waited), true},
     {COUNTER, "class_refused", "Clients turned away because the queue of their class was full (queue_limit).",
      offsetof(struct snapshot_class, refused_queue_full), true},
+    {COUNTER, "class_timed_out", "Limits of time that struck, by class.", offsetof(struct snapshot_class, timed_out), true},
 };
 
 static uint64_t class_number(const struct snapshot_class *class, size_t i)

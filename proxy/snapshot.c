@@ -34,16 +34,36 @@ static void copy_class(struct snapshot *snapshot, const struct turnstile_class *
                                     .granted = class->granted,
                                     .waited = class->waited,
                                     .refused_queue_full = class->refused_queue_full,
+                                    .timed_out = class->timed_out,
+                                    .clients = class->clients,
                                     .slot_us = turnstile_class_slot_us(class, snapshot->now_us),
                                     .wait_us = class->wait_us,
                                     .lease_us = class->lease_us};
 }
 
-static void copy_classes(struct snapshot *snapshot, const struct turnstile *turnstile)
+static void add_scaling(const struct commons *commons, uint32_t index, struct snapshot_class *copy)
 {
+    if (index >= commons->config->class_count) return;
+    const struct config_class *rules = &commons->config->classes[index];
+    struct scaling_rules scaling_rules = {.workers_min = (uint32_t)rules->workers_min,
+                                          .workers_max = (uint32_t)rules->workers_max,
+                                          .events_per_worker = (uint32_t)rules->events_per_worker};
+    struct scaling_view view;
+    scaling_view(commons->scaling, commons->turnstile, index, (uint32_t)commons->config->settings.budget, copy->clients, &scaling_rules,
+                 &view);
+    copy->workers = view.workers;
+    copy->workers_useful = view.workers_useful;
+}
+
+static void copy_classes(struct snapshot *snapshot, const struct commons *commons)
+{
+    const struct turnstile *turnstile = commons->turnstile;
     snapshot->class_count = turnstile_class_count(turnstile);
     snapshot->classes = memory_zalloc(snapshot->class_count * sizeof *snapshot->classes);
-    for (uint32_t i = 0; i < snapshot->class_count; i++) copy_class(snapshot, turnstile_class_at(turnstile, i), &snapshot->classes[i]);
+    for (uint32_t i = 0; i < snapshot->class_count; i++) {
+        copy_class(snapshot, turnstile_class_at(turnstile, i), &snapshot->classes[i]);
+        add_scaling(commons, i, &snapshot->classes[i]);
+    }
 }
 
 static int class_of(const struct turnstile *turnstile, const struct turnstile_lease *lease)
@@ -256,7 +276,7 @@ struct snapshot *snapshot_take(const struct pools *pools, const struct history *
     snapshot->errors = commons->errors;
     snapshot->history = *history;
     snapshot->seats = memory_zalloc(SNAPSHOT_SEATS_MAX * sizeof *snapshot->seats);
-    copy_classes(snapshot, commons->turnstile);
+    copy_classes(snapshot, commons);
     copy_pools(snapshot, pools);
     copy_databases(snapshot, &pools->databases);
     if (commons->is_observing) copy_findings(snapshot, taps_detector(commons->taps));

@@ -29,9 +29,10 @@ const char *seat_state_text(enum seat_state state);
 struct snapshot_class {
     const char *name;
     uint32_t reserve, limit, weight; /* limit 0: none */
-    uint32_t leased, waiting;
-    int64_t longest_wait_us; /* of those who wait */
-    uint64_t granted, waited, refused_queue_full, slot_us;
+    uint32_t leased, waiting, clients;
+    uint32_t workers, workers_useful; /* scaling.h; 0 for a class that is configured no more */
+    int64_t longest_wait_us;          /* of those who wait */
+    uint64_t granted, waited, refused_queue_full, timed_out, slot_us;
     struct histogram wait_us, lease_us;
 };
 

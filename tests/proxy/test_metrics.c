@@ -26,6 +26,10 @@ static void start(void)
                                          .granted = 5000000000,
                                          .longest_wait_us = 1500000,
                                          .refused_queue_full = 6,
+                                         .timed_out = 8,
+                                         .clients = 9,
+                                         .workers = 10,
+                                         .workers_useful = 12,
                                          .slot_us = 123456789};
     classes[1] = (struct snapshot_class){.name = "cron \"late\"", .limit = 5, .weight = 1};
     histogram_add(&classes[0].wait_us, 0, 1);
@@ -140,6 +144,10 @@ Test(metrics, text_format)
     HAS("pgturnstile_class_limit{class=\"cron \\\"late\\\"\"} 5");
     HAS("pgturnstile_class_leases_total{class=\"web\"} 5000000000");
     HAS("pgturnstile_class_refused_total{class=\"web\"} 6");
+    HAS("pgturnstile_class_timed_out_total{class=\"web\"} 8");
+    HAS("pgturnstile_class_clients{class=\"web\"} 9");
+    HAS("pgturnstile_class_workers{class=\"web\"} 10");
+    HAS("pgturnstile_class_workers_useful{class=\"web\"} 12");
     HAS("pgturnstile_class_slot_seconds_total{class=\"web\"} 123.456789");
     HAS("pgturnstile_class_longest_wait_seconds{class=\"web\"} 1.500000");
     LACKS("# EOF");
