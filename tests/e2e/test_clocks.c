@@ -185,7 +185,9 @@ Test(clocks, deadline_of_what_still_waits)
     WAIT_FOR(proxy_log_count(one, "config_reloaded") == 1, SOON_MS);
     /* The holder's transaction was begun before and is past it: it is rolled back, and the waiting one served or refused. */
     wire_send_query(wire, "select 'served'");
-    wire_expect(wire, "T D:served C:SELECT_1 Z:I");
+    bool was_served = wire_receive(wire).type == BACKEND_ROW_DESCRIPTION;
+    wire_expect(wire, was_served ? "D:served C:SELECT_1 Z:I" : "Z:I");
+    cr_expect_str_eq(wire_query(wire, "select 'served'"), "served");
     wire_send_query(holder, "select 'no'");
     wire_expect(holder, "E:57014 Z:E");
     wire_close(&holder);
