@@ -495,7 +495,7 @@ bool detector_statement(struct detector_client *client, const struct execution *
         if (unit != NULL) unit->is_in_transaction = true;
     } else if (shape->is_checkout_mark && !client->is_in_transaction) {
         client->edge = client->edge == EDGE_NONE ? EDGE_MARK : client->edge;
-    } else if (unit != NULL) {
+    } else if (unit != NULL && !shape->is_housekeeping) {
         unit_note_other(unit);
     }
     return true;

@@ -66,6 +66,8 @@ struct shape_description {
     enum shape_class class;
     /* Sent where a connection pool checks a connection: outside a transaction it separates two units of work. Empty query, SELECT 1, DISCARD ALL, RESET ALL, ROLLBACK ... */
     bool is_checkout_mark;
+    /* DEALLOCATE: a driver's own, behind each statement of some. It does not count. */
+    bool is_housekeeping;
     /* Hashes of the names of tables that are read (SHAPE_READ) or written. None: every write may have changed what this reads. */
     uint64_t tables[EXECUTION_TABLES_MAX];
     uint8_t table_count;

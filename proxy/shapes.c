@@ -194,6 +194,7 @@ struct shape *shapes_learn(struct shapes *shapes, const struct scope *scope, uin
         .class = (uint8_t)description->class,
         .table_count = description->table_count,
         .is_checkout_mark = description->is_checkout_mark,
+        .is_housekeeping = description->is_housekeeping,
         .is_recent = true,
         .first_seen_us = now_us,
         .last_seen_us = now_us,

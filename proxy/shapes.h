@@ -30,6 +30,7 @@ struct shape {
     uint8_t class; /* enum shape_class */
     uint8_t table_count;
     bool is_checkout_mark;
+    bool is_housekeeping;
     bool is_recent;
 };
 

@@ -211,6 +211,7 @@ void statement_slots_describe(const struct sql_fingerprint *fingerprint, const c
     *description_out = (struct shape_description){.text = canonical, .text_size = canonical_size, .class = class_of(fingerprint, first)};
     description_out->is_checkout_mark = fingerprint->is_from_less || is_word(first, "rollback") || is_word(first, "discard") ||
                                         (is_word(first, "reset") && fingerprint->class == SQL_CLASS_SESSION);
+    description_out->is_housekeeping = is_word(first, "deallocate");
     bool has_tables = description_out->class == SHAPE_READ || (description_out->class != SHAPE_OTHER && !fingerprint->has_inner_write);
     if (has_tables) find_tables(description_out);
 }

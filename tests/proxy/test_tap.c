@@ -155,6 +155,26 @@ Test(tap, literals_of_simple_queries_are_compared_with_rows)
     expect_proven("select * from person where id = $1 limit $2");
 }
 
+/* PDO sends one behind each of its statements. */
+Test(tap, what_a_driver_deallocates_is_no_statement_of_the_unit)
+{
+    list_query();
+    for (int id = 1; id <= 20; id++) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "SELECT * FROM person WHERE id = %d", owner_of(id));
+        query(sql);
+        answer(1, 500 + id);
+        snprintf(sql, sizeof sql, "DEALLOCATE pdo_stmt_%08x", (unsigned)id);
+        query(sql);
+        begin();
+        backend_write_command_complete(&writer, "DEALLOCATE");
+        backend_write_ready_for_query(&writer, 'I');
+        receive_all();
+    }
+    expect_proven("select * from person where id = $1");
+    cr_expect_eq(find(VERDICT_N_PLUS_ONE)->totals.statements, 21, "%u", (unsigned)find(VERDICT_N_PLUS_ONE)->totals.statements);
+}
+
 static void stage_execute(const char *statement, int value)
 {
     char value_text[16];
