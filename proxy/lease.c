@@ -214,6 +214,19 @@ void lease_clean(struct server *server)
     pool_give_back(server);
 }
 
+struct server *lease_without_client(struct pool *pool)
+{
+    struct server *server = pool_take_spare(pool);
+    if (!server) return NULL;
+    struct commons *commons = server->host->commons;
+    server->leased_us = commons->now_us;
+    server->transaction_us = server->query_us = 0;
+    start_cleaning(server, false);
+    server->abandon_at_us = commons->now_us + commons->config->settings.abandon_timeout_us;
+    set_next_cancel(server);
+    return server;
+}
+
 void lease_cleaning_timed_out(struct deadline *deadline)
 {
     struct server *server = (struct server *)((char *)deadline - offsetof(struct server, deadline));

@@ -27,6 +27,12 @@ void lease_end(struct client *client);
  */
 void lease_abandon(struct client *client, bool is_polite);
 
+/*
+ * A spare server of the pool for one question of ours (server_query), CLEANING: it goes back when that is answered; a question that takes long is cancelled. NULL:
+ * there is none.
+ */
+struct server *lease_without_client(struct pool *pool);
+
 /* A CLEANING server has read a reply: the next step, if it is time for it. */
 void lease_clean(struct server *server);
 void lease_cleaning_timed_out(struct deadline *deadline); /* for the worker */

@@ -180,6 +180,20 @@ struct server *pool_take(struct pool *pool, const struct client *client)
     return server;
 }
 
+struct server *pool_take_spare(struct pool *pool)
+{
+    struct commons *commons = pool->pools->commons;
+    if (pool->slots.idle == 0 || turnstile_waiting(commons->turnstile) > 0) return NULL;
+    struct server *server = pool->idle->previous_idle; /* utlist: the head's previous is the tail */
+    struct turnstile_key *key = turnstile_key_get(commons->turnstile, 0, "", 0);
+    bool is_taken = turnstile_try(commons->turnstile, &pool->slots, key, commons->now_us, &server->lease);
+    turnstile_key_put(commons->turnstile, &key);
+    if (!is_taken) return NULL;
+    lease_idle(server);
+    server->waited_us = 0;
+    return server;
+}
+
 bool pool_wait(struct pool *pool, struct client *client)
 {
     struct commons *commons = pool->pools->commons;

@@ -68,8 +68,8 @@ struct pools {
     struct server_host server_host; /* `closed` is filled in here, the rest by the owner */
     struct pool *by_key;
     struct databases databases;
-    uint32_t readers; /* while there are any, no pool is freed */
-    bool is_paused;   /* all databases; each has a word of its own besides */
+    uint32_t readers;                                /* while there are any, no pool is freed */
+    bool is_paused;                                  /* all databases; each has a word of its own besides */
     struct server_groups database_slots, user_slots; /* for max_db_connections and max_user_connections */
 };
 
@@ -94,6 +94,11 @@ void pool_leave(struct client *client); /* harmless when in none; off the queue 
 
 /* An idle server now, LEASED and linked to nobody; one that has the client's settings is preferred. NULL: none, or somebody is in front; pool_wait. */
 struct server *pool_take(struct pool *pool, const struct client *client);
+/*
+ * The one that has been idle for longest, for a question of ours: no client, and whatever settings the last one left. NULL: none, or anybody waits for a server
+ * anywhere.
+ */
+struct server *pool_take_spare(struct pool *pool);
 /* Queue up: pools_host.granted or .refused follows, unless it leaves. False: the queue of its class is full. */
 bool pool_wait(struct pool *pool, struct client *client);
 /* A login failed, it was a refusal, it is not time to try again yet, and no server of the pool works. */

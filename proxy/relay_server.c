@@ -16,6 +16,7 @@
 #include "proxy/local_transaction.h"
 #include "proxy/lock_errors.h"
 #include "proxy/log.h"
+#include "proxy/lookup.h"
 #include "proxy/observe.h"
 #include "proxy/prepare.h"
 #include "proxy/restore.h"
@@ -65,7 +66,7 @@ static void add_piece(struct pieces *pieces, const uint8_t *data, size_t size)
 /* Messages that say something to us, too. They are looked at as a whole, unless they are larger than any sensible one. */
 static bool is_for_us_too(const struct server *server, uint8_t type)
 {
-    return server->inquiry || deallocations_are_running(&server->deallocations) || server->has_restores ||
+    return server->inquiry || server->lookup || deallocations_are_running(&server->deallocations) || server->has_restores ||
            type == BACKEND_READY_FOR_QUERY || type == BACKEND_PARAMETER_STATUS || type == BACKEND_ERROR;
 }
 
@@ -182,10 +183,12 @@ static void add_local_replies(struct server *server, struct pieces *pieces)
         add_piece(pieces, type == BACKEND_PARSE_COMPLETE ? parse_complete : close_complete, sizeof parse_complete);
 }
 
-/* The answer to our inquiry about the session. */
+/* The answer to our inquiry about the session, or about a column. */
 static void look_at_answer(struct server *server, uint8_t type, const uint8_t *body, size_t size)
 {
-    if (type == BACKEND_DATA_ROW)
+    if (server->lookup)
+        lookup_answer(server, type, body, size);
+    else if (type == BACKEND_DATA_ROW)
         inquiry_row(server, body, size);
     else if (type == BACKEND_COMMAND_COMPLETE)
         inquiry_end(server);
@@ -290,7 +293,7 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
     if (is_swallowed && is_whole && frame.type == BACKEND_ERROR && are_last_words(body, frame.body_size)) is_swallowed = false;
     if (is_ours && server->client && server->client->transaction == LOCAL_BEGINNING && !server->is_taking_settings)
         local_transaction_replied(server, frame.type);
-    bool is_answer = server->inquiry && is_ours && is_swallowed;
+    bool is_answer = (server->inquiry || server->lookup) && is_ours && is_swallowed;
     if (is_answer) look_at_answer(server, frame.type, body, is_whole ? frame.body_size : 0);
     if (is_whole && frame.type == BACKEND_PARAMETER_STATUS) look_at_parameter(server, body, frame.body_size, is_ours);
     if (is_whole && frame.type == BACKEND_ERROR) look_at_error(server, body, frame.body_size, is_swallowed && !is_answer);

@@ -77,6 +77,7 @@ struct server {
     bool is_taking_settings;                /* those of the client that leases it are on their way */
     bool replaces_error;                    /* the error that comes stands for a refusal of ours */
     struct inquiry *inquiry;                /* what we asked it about its session; NULL: nothing */
+    struct lookup *lookup;                  /* what we asked it about columns; NULL: nothing */
     bool has_said_goodbye;                  /* it sent a FATAL error */
     bool is_retired;                        /* not to be used again once it is free */
     bool needs_reset;                       /* CLEANING: the session must be reset */

@@ -21,6 +21,7 @@
 #include "proxy/http_pages.h"
 #include "proxy/inquiry.h"
 #include "proxy/log.h"
+#include "proxy/lookup.h"
 #include "proxy/memory.h"
 #include "proxy/observe.h"
 #include "proxy/prepare.h"
@@ -41,6 +42,7 @@ struct worker {
     struct admin_host admin_host;
     struct listeners *listeners, *admin_listeners;
     struct http_pages *pages; /* NULL: no HTTP */
+    struct lookup lookup;
     ev_prepare before_waiting;
     ev_check after_waiting;
     ev_timer deadlines_timer, housekeeping_timer, shutdown_timer, observing_timer;
@@ -96,8 +98,14 @@ static void on_admin_accepted(int fd, const struct listener_peer *peer, void *co
     client_new(&worker->client_host, fd, &known);
 }
 
+static void forget_server(struct server *server)
+{
+    prepare_forget_server(server);
+    lookup_forget(server);
+}
+
 static const struct pools_host pools_host = {.message_ended = prepare_ended,
-                                             .forget_server = prepare_forget_server,
+                                             .forget_server = forget_server,
                                              .forget_setting_names = inquiry_forget_setting_names,
                                              .granted = relay_granted,
                                              .refused = relay_refused,
@@ -203,6 +211,7 @@ static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
     if (commons->is_shutting_down) shut_down_clients(worker, worker->is_ending_at_once);
     pools_housekeeping(&worker->pools);
     scaling_read(commons->scaling, commons->turnstile);
+    lookup_run(&worker->lookup, &worker->pools);
     http_pages_tick(worker->pages);
     if (commons->is_suspended && commons->now_us >= worker->suspend_due_us) pools_close_unflushed(&worker->pools);
     const struct settings *settings = &commons->config->settings;

@@ -37,7 +37,7 @@ def one(findings, verdict, *parts_of_shape):
 def is_parent(link):
     """Of the orders' 77 rows, the column user_id."""
     def judge(parent):
-        return parent is not None and "from orders" in parent["shape"] and parent["column"] == "user_id" and parent["table"] in (None, "orders") \
+        return parent is not None and "from orders" in parent["shape"] and parent["column"] == "user_id" and parent["table"] == "orders" \
             and parent["slot"] == "$1" and parent["rows"] == 77 and parent["cover"] == 1 and parent["inorder"] == 1 and parent["link"] == link
     return judge
 
