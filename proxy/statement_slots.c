@@ -85,8 +85,7 @@ void statement_slots_execute(const struct statement_slots *slots, const struct s
         if (source->slot == 0)
             list_hash = in_list++ == 0 ? hash : sql_value_hash_combine(key, list_hash, hash);
         else if (source->slot <= count)
-            out_slots[source->slot - 1] =
-                (struct execution_slot){.hash = hash, .role = (enum slot_role)source->role, .number = source->slot};
+            out_slots[source->slot - 1] = (struct execution_slot){.hash = hash, .role = source->role, .number = source->slot};
     }
     if (slots->has_list) out_slots[count++] = (struct execution_slot){.hash = list_hash, .role = SLOT_LIST};
     if (slots->rest) out_slots[count++] = (struct execution_slot){.hash = slots->rest, .role = SLOT_VALUE};

@@ -769,16 +769,16 @@ static double best_ns(void (*once)(const char *text, size_t size), const char *t
 Test(sql_fingerprint, speed, .timeout = 100)
 {
     static const char *const texts[] = {
-        "SELECT \"businesses_address\".\"id\", \"businesses_address\".\"street\", \"businesses_address\".\"city\" FROM "
-        "\"businesses_address\" WHERE "
-        "(\"businesses_address\".\"user_id\" = 4711 AND \"businesses_address\".\"active\" = true) ORDER BY \"businesses_address\".\"id\" "
-        "ASC LIMIT 1",
+        ("SELECT \"businesses_address\".\"id\", \"businesses_address\".\"street\", \"businesses_address\".\"city\" FROM "
+         "\"businesses_address\" WHERE "
+         "(\"businesses_address\".\"user_id\" = 4711 AND \"businesses_address\".\"active\" = true) ORDER BY \"businesses_address\".\"id\" "
+         "ASC LIMIT 1"),
         "SELECT  \"users\".* FROM \"users\" WHERE \"users\".\"id\" = $1 LIMIT $2",
         "INSERT INTO \"orders\" (\"user_id\", \"total\", \"created_at\") VALUES ($1, $2, $3) RETURNING \"id\"",
         "select u1_0.id,u1_0.created_at,u1_0.email,u1_0.first_name,u1_0.last_name from users u1_0 where u1_0.id=?",
         "SELECT abalance FROM pgbench_accounts WHERE aid = 123456",
-        "UPDATE \"django_session\" SET \"session_data\" = 'gAJ9cQEoVQJ', \"expire_date\" = '2024-01-01T00:00:00+00:00'::timestamptz WHERE "
-        "\"django_session\".\"session_key\" = 'abcdefgh'",
+        ("UPDATE \"django_session\" SET \"session_data\" = 'gAJ9cQEoVQJ', \"expire_date\" = '2024-01-01T00:00:00+00:00'::timestamptz WHERE "
+         "\"django_session\".\"session_key\" = 'abcdefgh'"),
         "SELECT \"t\".\"id\" FROM \"t\" WHERE \"t\".\"id\" IN (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)",
     };
     if (getenv("PGTURNSTILE_BENCH") == NULL) return;
