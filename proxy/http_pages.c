@@ -3,6 +3,7 @@
  */
 #include "proxy/http_pages.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -13,6 +14,9 @@
 #include "proxy/log.h"
 #include "proxy/memory.h"
 #include "proxy/metrics.h"
+#include "proxy/report.h"
+#include "proxy/report_html.h"
+#include "proxy/report_json.h"
 #include "proxy/snapshot_desk.h"
 
 static const int64_t worker_timeout_us = 2000000;
@@ -26,8 +30,9 @@ struct http_pages {
     struct snapshot_desk desk;
     struct pools *pools;
     struct history history; /* the worker's thread */
-    http_answer *report;
-    void *report_context;
+    /* What the next snapshot is to hold besides: HTTP's thread says so before it asks. */
+    atomic_bool wants_report;
+    _Atomic int64_t report_since_us;
     int64_t started_us, started_s; /* monotonic; since 1970 */
 };
 
@@ -84,12 +89,40 @@ static void show_page(struct http_reply *reply)
     memcpy(reply->body, live_page, live_page_size);
 }
 
+static void show_report(const struct http_pages *pages, const struct http_request *request, const struct snapshot *snapshot,
+                        struct http_reply *reply)
+{
+    bool is_json = strcmp(request->path, "/report.json") == 0;
+    if (!snapshot->report) {
+        reply_with_words(reply, 503, "the report was not ready; ask again");
+        return;
+    }
+    int64_t now_us = clock_wall_us(), span_us = pages->report_since_us, since_us = span_us > 0 ? now_us - span_us : 0;
+    reply->body = is_json ? report_json(snapshot->report, since_us, now_us) : report_html(snapshot->report, since_us, now_us);
+    reply->size = strlen(reply->body);
+    reply->status = 200;
+    reply->content_type = is_json ? "application/json" : "text/html; charset=utf-8";
+}
+
 /* Those that need the worker. */
 static const struct {
     const char *path;
     void (*show)(const struct http_pages *pages, const struct http_request *request, const struct snapshot *snapshot,
                  struct http_reply *reply);
-} views[] = {{"/metrics", show_metrics}, {"/healthz", show_health}, {"/readyz", show_readiness}, {"/live.json", show_live}};
+    bool needs_report;
+} views[] = {{"/metrics", show_metrics, false}, {"/healthz", show_health, false}, {"/readyz", show_readiness, false},
+             {"/live.json", show_live, false},  {"/report", show_report, true},   {"/report.json", show_report, true}};
+
+/* The report may be asked for a span of time: /report?since=10m. False: it is none. */
+static bool note_span(struct http_pages *pages, const struct http_request *request, bool needs_report)
+{
+    const char *since = request->argument(request, "since");
+    int64_t span_us = 0;
+    if (needs_report && since && !report_read_span(since, &span_us)) return false;
+    pages->report_since_us = span_us;
+    pages->wants_report = needs_report;
+    return true;
+}
 
 static void on_request(void *context, const struct http_request *request, struct http_reply *reply)
 {
@@ -98,12 +131,12 @@ static void on_request(void *context, const struct http_request *request, struct
         show_page(reply);
         return;
     }
-    if (strcmp(request->path, "/report") == 0 || strcmp(request->path, "/report.json") == 0) {
-        if (pages->report) pages->report(pages->report_context, request, reply);
-        return;
-    }
     for (size_t i = 0; i < sizeof views / sizeof views[0]; i++) {
         if (strcmp(request->path, views[i].path) != 0) continue;
+        if (!note_span(pages, request, views[i].needs_report)) {
+            reply_with_words(reply, 400, "since takes a span of time: 90s, 10m, 2h, 1d");
+            return;
+        }
         struct snapshot *snapshot = snapshot_desk_ask(&pages->desk, worker_timeout_us);
         if (snapshot)
             views[i].show(pages, request, snapshot, reply);
@@ -117,16 +150,19 @@ static void on_request(void *context, const struct http_request *request, struct
 
 static struct snapshot *take(void *context)
 {
-    const struct http_pages *pages = context;
-    return snapshot_take(pages->pools, &pages->history);
+    struct http_pages *pages = context;
+    struct snapshot *snapshot = snapshot_take(pages->pools, &pages->history);
+    int64_t now_us = clock_wall_us(), span_us = pages->report_since_us;
+    if (pages->wants_report)
+        snapshot->report =
+            report_table(detector_findings(taps_detector(pages->pools->commons->taps)), span_us > 0 ? now_us - span_us : 0, now_us);
+    return snapshot;
 }
 
 struct http_pages *http_pages_start(struct pools *pools, const struct http_pages_options *options, struct error *error)
 {
     struct http_pages *pages = memory_zalloc(sizeof *pages);
     pages->pools = pools;
-    pages->report = options->report;
-    pages->report_context = options->report_context;
     pages->started_us = clock_now_us();
     pages->started_s = time(NULL);
     snapshot_desk_init(&pages->desk, pools->commons->loop, take, pages);

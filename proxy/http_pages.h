@@ -10,14 +10,12 @@
  *   /metrics     for Prometheus (metrics.h)
  *   /healthz     200 as long as the worker answers
  *   /readyz      200, or 503 and a reason: draining, or no database can be logged in to
- *   /report, /report.json   whatever `report` answers
+ *   /report, /report.json   repeated statements; ?since=10m for the last ten minutes
  * All but the page ask the worker, and are 503 when it does not answer within two seconds.
  */
 struct http_pages_options {
     struct http_options http;
     bool waits_for_address; /* another process still listens there and is going to stop: tried at each tick until it works */
-    http_answer *report;    /* on HTTP's thread; NULL: these two pages are not there */
-    void *report_context;
 };
 
 struct http_pages;

@@ -297,6 +297,7 @@ void snapshot_free(struct snapshot **snapshot_pointer)
     free(snapshot->findings);
     free(snapshot->seats);
     free(snapshot->holders);
+    text_table_free(&snapshot->report);
     text_store_fini(&snapshot->texts);
     free(snapshot);
 }

@@ -4,6 +4,7 @@
 #include "proxy/history.h"
 #include "proxy/pool.h"
 #include "proxy/tap.h"
+#include "proxy/text_table.h"
 
 /*
  * A copy of what there is to show, with no pointer into the worker: taken on the worker's thread, rendered on any other. Taking it is bounded by the
@@ -99,6 +100,7 @@ struct snapshot {
     struct snapshot_holder *holders; /* the longest leases first */
     uint32_t holder_count;
     struct history history;
+    struct text_table *report; /* report.h's; NULL: it was not wanted */
     struct text_store texts;
 };
 

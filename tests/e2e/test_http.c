@@ -109,6 +109,14 @@ Test(http, what_the_search_for_duplicates_finds)
     cr_expect_str_eq(live("j->'duplicates'->0->>'verdict'"), "exact_duplicate");
     cr_expect_str_eq(live("j->'duplicates'->0->>'database'"), "app");
     cr_expect_eq(metric("pgturnstile_findings_total{verdict=\"exact_duplicate\"}"), 1);
+    cr_expect_eq(get("/report.json"), 200);
+    cr_expect_not_null(strstr(body, "\"exact_duplicate\""), "%s", body);
+    cr_expect_not_null(strstr(body, "select n from asked where n = $1"), "%s", body);
+    cr_expect_eq(get("/report.json?since=1h"), 200);
+    cr_expect_not_null(strstr(body, "\"exact_duplicate\""), "%s", body);
+    cr_expect_eq(get("/report?since=2h"), 200);
+    cr_expect_not_null(strstr(body, "<h1>Repeated queries</h1>"), "%s", body);
+    cr_expect_eq(get("/report?since=yesterday"), 400);
     proxy_finish(&proxy);
 }
 
