@@ -204,8 +204,9 @@ static void put_parent(FILE *out, const struct text_table *table, size_t row)
 {
     if (!*cell(table, row, "parent_shape")) return;
     const char *name = cell(table, row, "parent_table");
-    fputs("<p>Its parameter ", out);
-    put(out, cell(table, row, "parent_slot"));
+    const char *slot = cell(table, row, "parent_slot");
+    fputs(*slot ? "<p>Its parameter " : "<p>What is in its list", out);
+    put(out, slot);
     fputs(" is ", out);
     put(out, name);
     if (*name) fputs(".", out);
