@@ -443,10 +443,8 @@ static int write_all(int file, const char *text, size_t size)
     return 0;
 }
 
-int findings_save(const struct findings *findings, const char *path, struct error *error)
+int findings_write(const char *path, const char *text, size_t size, struct error *error)
 {
-    size_t size;
-    char *text = findings_encode(findings, &size);
     char *new_path = memory_alloc(strlen(path) + sizeof ".new");
     int result = -1;
     stpcpy(stpcpy(new_path, path), ".new");
@@ -465,6 +463,14 @@ int findings_save(const struct findings *findings, const char *path, struct erro
     result = 0;
 done:
     free(new_path);
+    return result;
+}
+
+int findings_save(const struct findings *findings, const char *path, struct error *error)
+{
+    size_t size;
+    char *text = findings_encode(findings, &size);
+    int result = findings_write(path, text, size, error);
     free(text);
     return result;
 }

@@ -26,6 +26,7 @@
 #include "proxy/observe.h"
 #include "proxy/prepare.h"
 #include "proxy/relay.h"
+#include "proxy/report_file.h"
 #include "proxy/service_manager.h"
 #include "proxy/takeover.h"
 
@@ -43,6 +44,7 @@ struct worker {
     struct listeners *listeners, *admin_listeners;
     struct http_pages *pages; /* NULL: no HTTP */
     struct lookup lookup;
+    struct report_file *report_file; /* NULL: none */
     ev_prepare before_waiting;
     ev_check after_waiting;
     ev_timer deadlines_timer, housekeeping_timer, shutdown_timer, observing_timer;
@@ -212,6 +214,7 @@ static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
     pools_housekeeping(&worker->pools);
     scaling_read(commons->scaling, commons->turnstile);
     lookup_run(&worker->lookup, &worker->pools);
+    if (!takeover_is_over(worker->takeover)) report_file_tick(worker->report_file);
     http_pages_tick(worker->pages);
     if (commons->is_suspended && commons->now_us >= worker->suspend_due_us) pools_close_unflushed(&worker->pools);
     const struct settings *settings = &commons->config->settings;
@@ -805,8 +808,10 @@ void worker_run(struct worker *worker)
     const struct settings *settings = &worker->commons.config->settings;
     if (worker->gift.channel >= 0)
         takeover_begin(worker->takeover, &worker->gift, (uint32_t)settings->budget, settings->server_close_timeout_us);
+    worker->report_file = report_file_open(&worker->commons);
     service_manager_ready();
     ev_run(worker->commons.loop, 0);
+    report_file_close(&worker->report_file, !takeover_is_over(worker->takeover));
     takeover_free(&worker->takeover);
 }
 

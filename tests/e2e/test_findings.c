@@ -1,0 +1,195 @@
+/*
+ * Findings about duplicate queries, around what the detector itself does: the names of columns, which are asked for, and the file that keeps them over a restart.
+ */
+#include "tests/e2e/support/files.h"
+#include "tests/e2e/support/proxy.h"
+#include "tests/e2e/support/run_directory.h"
+#include "tests/e2e/support/sql.h"
+#include "tests/e2e/support/wait.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+const struct postgres_options e2e_postgres_options = {0};
+
+TestSuite(findings, .timeout = 120);
+
+enum { TOLD_MS = 20000, END_MS = 20000, PARENTS = 20 };
+
+/* Past the proxy; the caller finishes it. */
+static PGconn *superuser(void)
+{
+    char *text = postgres_direct(postgres_shared(), "app");
+    PGconn *direct = sql_connect("%s", text);
+    free(text);
+    return direct;
+}
+
+static void make_tables(void)
+{
+    PGconn *direct = superuser();
+    sql_run(direct, "set client_min_messages = warning");
+    sql_run(direct, "drop table if exists child, parent");
+    sql_run(direct, "create table child (id integer primary key)");
+    sql_run(direct, "create table parent (id integer primary key, child_id integer not null)");
+    sql_run(direct, "insert into child select n from generate_series(1000, 1000 + 99) as n");
+    sql_run(direct, "insert into parent select n, 1000 + n * 31 %% 77 from generate_series(1, %d) as n", PARENTS);
+    sql_run(direct, "grant select on child, parent to public");
+    PQfinish(direct);
+}
+
+/* What an ORM does when nobody looks: a query for each row of another. */
+static void walk(const struct proxy *proxy)
+{
+    PGconn *client = sql_connect("%s", proxy_conninfo(proxy, "application_name=shop"));
+    PGresult *parents = PQexec(client, "select id, child_id as anything from parent order by id");
+    cr_assert_eq(PQntuples(parents), PARENTS, "%s", PQerrorMessage(client));
+    for (int i = 0; i < PARENTS; i++) sql_value(client, "select id from child where id = %s", PQgetvalue(parents, i, 1));
+    PQclear(parents);
+    PQfinish(client);
+}
+
+static PGconn *console(const struct proxy *proxy)
+{
+    return sql_connect("%s dbname=pgturnstile user=boss", proxy_conninfo(proxy, ""));
+}
+
+/* A cell of the one finding; "" when there is none. The caller frees it. */
+static char *told(PGconn *on_console, const char *column)
+{
+    PGresult *result = PQexec(on_console, "show duplicates");
+    cr_assert_eq(PQresultStatus(result), PGRES_TUPLES_OK, "%s", PQerrorMessage(on_console));
+    cr_assert_leq(PQntuples(result), 1);
+    cr_assert_geq(PQfnumber(result, column), 0);
+    char *text = strdup(PQntuples(result) == 1 ? PQgetvalue(result, 0, PQfnumber(result, column)) : "");
+    PQclear(result);
+    return text;
+}
+
+static bool is_told(PGconn *on_console, const char *column, const char *wanted)
+{
+    char *text = told(on_console, column);
+    bool is_so = strcmp(text, wanted) == 0;
+    free(text);
+    return is_so;
+}
+
+static struct proxy *start(const char *settings)
+{
+    return proxy_start("admin_users = boss\nrow_sampling = 1\n%s", settings);
+}
+
+Test(findings, the_parents_column_is_asked_for_by_name)
+{
+    make_tables();
+    struct proxy *proxy = start("");
+    PGconn *boss = console(proxy);
+    walk(proxy);
+    WAIT_FOR(is_told(boss, "confidence", "proven"), TOLD_MS);
+    WAIT_FOR(is_told(boss, "parent_table", "parent"), TOLD_MS);
+    cr_expect(is_told(boss, "parent_column", "child_id"));
+    cr_expect(is_told(boss, "verdict", "n_plus_one"));
+    /* The server that was asked is one like any other. */
+    WAIT_FOR(backends_busy() == 0, TOLD_MS);
+    walk(proxy);
+    WAIT_FOR(is_told(boss, "units", "2"), TOLD_MS);
+    cr_expect_eq(backends_count(), 1);
+    PQfinish(boss);
+    proxy_finish(&proxy);
+}
+
+/* Also one that hangs: a client that needs the only server has it soon. */
+Test(findings, the_question_delays_nobody)
+{
+    make_tables();
+    struct proxy *proxy = start("budget = 1\n");
+    PGconn *boss = console(proxy);
+    PGconn *direct = superuser();
+    walk(proxy);
+    sql_run(direct, "begin; lock table pg_catalog.pg_class in access exclusive mode");
+    WAIT_FOR(is_told(boss, "confidence", "proven"), TOLD_MS);
+    PGconn *client = sql_connect("%s", proxy_conninfo(proxy, ""));
+    int hanging = 0;
+    for (int64_t end_ms = now_ms() + TOLD_MS; hanging < 2 && now_ms() < end_ms;) {
+        sql_value(direct, "select pg_stat_clear_snapshot()::text");
+        hanging +=
+            sql_int(direct, "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and query like '%%pg_attribute%%'");
+        cr_assert_eq(sql_int(client, "select 7"), 7);
+    }
+    cr_expect_eq(hanging, 2, "the question did not hang");
+    sql_run(direct, "commit");
+    WAIT_FOR(is_told(boss, "parent_table", "parent"), TOLD_MS);
+    PQfinish(direct);
+    PQfinish(client);
+    PQfinish(boss);
+    proxy_finish(&proxy);
+}
+
+Test(findings, nothing_is_asked_when_it_is_turned_off)
+{
+    make_tables();
+    struct proxy *proxy = start("analysis_lookup = 0\n");
+    PGconn *boss = console(proxy);
+    walk(proxy);
+    WAIT_FOR(is_told(boss, "confidence", "proven"), TOLD_MS);
+    int64_t leases_end_ms = now_ms() + 3500; /* longer than the time between two questions */
+    WAIT_FOR(now_ms() >= leases_end_ms, TOLD_MS);
+    cr_expect(is_told(boss, "parent_table", ""));
+    cr_expect(is_told(boss, "parent_column", "anything"));
+    PQfinish(boss);
+    proxy_finish(&proxy);
+}
+
+Test(findings, a_restart_keeps_them)
+{
+    make_tables();
+    char *path = run_directory_file("findings");
+    char *setting = text_format("report_file = %s\n", path);
+    struct proxy *proxy = start(setting);
+    PGconn *boss = console(proxy);
+    walk(proxy);
+    WAIT_FOR(is_told(boss, "parent_table", "parent"), TOLD_MS);
+    char *id = told(boss, "id"), *first_seen = told(boss, "first_seen");
+    PQfinish(boss);
+    cr_assert_eq(proxy_stop(proxy, SIGTERM, END_MS), 0);
+    proxy_finish(&proxy);
+    struct stat status;
+    cr_assert_eq(stat(path, &status), 0);
+    cr_expect_eq(status.st_mode & 0777, 0600);
+
+    proxy = start(setting);
+    boss = console(proxy);
+    cr_expect(is_told(boss, "id", id));
+    cr_expect(is_told(boss, "first_seen", first_seen));
+    cr_expect(is_told(boss, "units", "1"));
+    cr_expect(is_told(boss, "parent_column", "child_id"));
+    walk(proxy);
+    WAIT_FOR(is_told(boss, "units", "2"), TOLD_MS);
+    PQfinish(boss);
+    proxy_finish(&proxy);
+    free(id);
+    free(first_seen);
+    free(setting);
+    free(path);
+}
+
+Test(findings, a_file_that_is_another_ones_stays_as_it_is)
+{
+    char *path = run_directory_file("not-findings");
+    file_write(path, "root:x:0:0:root:/root:/bin/bash\n");
+    cr_assert_eq(chmod(path, 0666), 0);
+    char *setting = text_format("report_file = %s\n", path);
+    make_tables();
+    struct proxy *proxy = start(setting);
+    walk(proxy);
+    cr_expect_eq(proxy_log_count(proxy, "report_file_failed"), 1);
+    cr_assert_eq(proxy_stop(proxy, SIGTERM, END_MS), 0);
+    proxy_finish(&proxy);
+    cr_expect_eq(file_count(path, "root:x:0:0"), 1);
+    free(setting);
+    free(path);
+}
