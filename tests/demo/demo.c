@@ -59,10 +59,13 @@ static void note_failure(struct actor *actor, const char *error)
     if (actor->failures++ == 0) snprintf(actor->first_error, sizeof actor->first_error, "%s", error);
 }
 
-static PGconn *open_connection(struct actor *actor)
+/* `what` is the application_name: what the connection is for. */
+static PGconn *open_connection(struct actor *actor, const char *what)
 {
+    char conninfo[1000];
+    snprintf(conninfo, sizeof conninfo, "%s application_name='%s'", actor->conninfo, what);
     int64_t started_us = now_us();
-    PGconn *connection = PQconnectdb(actor->conninfo);
+    PGconn *connection = PQconnectdb(conninfo);
     if (PQstatus(connection) == CONNECTION_OK) {
         actor->connections++;
         samples_add(&actor->connect, now_us() - started_us);
@@ -94,7 +97,7 @@ static void serve_page(struct actor *actor)
 {
     char error[SHOP_ERROR_SIZE];
     struct shop_visit visit;
-    PGconn *connection = open_connection(actor);
+    PGconn *connection = open_connection(actor, "page of a product");
     if (connection == NULL) return;
     for (int query = rand_r(&actor->random) % 8; query >= 0; query--) {
         bool is_order = query == 0;
@@ -106,12 +109,27 @@ static void serve_page(struct actor *actor)
     PQfinish(connection);
 }
 
+/* The page that `pgturnstile report` is to find. */
+static void serve_list(struct actor *actor)
+{
+    char error[SHOP_ERROR_SIZE];
+    struct shop_visit visit;
+    PGconn *connection = open_connection(actor, "page of the latest orders");
+    if (connection == NULL) return;
+    bool is_done = shop_list_orders(connection, &visit, error);
+    (void)book(actor, is_done, &visit, error);
+    PQfinish(connection);
+}
+
 static void *run_web(void *argument)
 {
     struct actor *actor = argument;
     pause_ms(actor, 0, 2000);
     while (!atomic_load(actor->is_over)) {
-        serve_page(actor);
+        if (rand_r(&actor->random) % 10 == 0)
+            serve_list(actor);
+        else
+            serve_page(actor);
         pause_ms(actor, 800, 3200);
     }
     return NULL;
@@ -125,7 +143,7 @@ static void *run_worker(void *argument)
     struct shop_visit visit;
     PGconn *connection = NULL;
     while (!atomic_load(actor->is_over)) {
-        if (connection == NULL && (connection = open_connection(actor)) == NULL) {
+        if (connection == NULL && (connection = open_connection(actor, "worker")) == NULL) {
             pause_ms(actor, 100, 200);
             continue;
         }

@@ -143,6 +143,34 @@ bool shop_look(PGconn *connection, unsigned *random, struct shop_visit *visit_ou
     return true;
 }
 
+static bool list_items(PGconn *connection, const char *order_id, char error_out[SHOP_ERROR_SIZE])
+{
+    PGresult *items = run(connection, PGRES_TUPLES_OK, error_out, "SELECT product_id, quantity FROM item WHERE order_id = %s", order_id);
+    if (items == NULL) return false;
+    int count = PQntuples(items);
+    PQclear(items);
+    if (count == 0) return fail(error_out, "WRONG ANSWER: order %s is empty", order_id);
+    PGresult *sold_out = run(connection, PGRES_TUPLES_OK, error_out, "SELECT count(*) FROM product WHERE stock = 0");
+    if (sold_out == NULL) return false;
+    bool is_right = strcmp(PQgetvalue(sold_out, 0, 0), "0") == 0;
+    PQclear(sold_out);
+    return is_right || fail(error_out, "WRONG ANSWER: nothing can be sold out");
+}
+
+bool shop_list_orders(PGconn *connection, struct shop_visit *visit_out, char error_out[SHOP_ERROR_SIZE])
+{
+    int64_t started_us = now_us();
+    PGresult *orders =
+        run(connection, PGRES_TUPLES_OK, error_out, "SELECT id, token FROM customer_order ORDER BY id DESC LIMIT %d", SHOP_LISTED);
+    if (orders == NULL) return false;
+    visit_out->first_answer_us = now_us() - started_us;
+    bool is_right = true;
+    for (int row = 0; is_right && row < PQntuples(orders); row++) is_right = list_items(connection, PQgetvalue(orders, row, 0), error_out);
+    PQclear(orders);
+    visit_out->total_us = now_us() - started_us;
+    return is_right;
+}
+
 bool shop_ship_orders(PGconn *connection, int work_ms, struct shop_visit *visit_out, char error_out[SHOP_ERROR_SIZE])
 {
     char worker[40];

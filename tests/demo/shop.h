@@ -7,7 +7,7 @@
 
 /* A small shop: products with a stock, orders with items. Every transaction checks what it reads; shop_audit checks the whole. */
 
-enum { SHOP_PRODUCTS = 500, SHOP_STOCK = 1000000, SHOP_ERROR_SIZE = 300 };
+enum { SHOP_PRODUCTS = 500, SHOP_STOCK = 1000000, SHOP_LISTED = 15, SHOP_ERROR_SIZE = 300 };
 
 /* Make the tables, owned by `owner`. */
 bool shop_create(PGconn *connection, const char *owner, char error_out[SHOP_ERROR_SIZE]);
@@ -25,6 +25,8 @@ struct shop_visit {
 bool shop_place_order(PGconn *connection, unsigned *random, struct shop_visit *visit_out, char error_out[SHOP_ERROR_SIZE]);
 /* A single SELECT outside a transaction block, with a value that only this caller knows. */
 bool shop_look(PGconn *connection, unsigned *random, struct shop_visit *visit_out, char error_out[SHOP_ERROR_SIZE]);
+/* The page of the latest orders, as it should not be written: a statement for the items of each, and one that is the same each time. */
+bool shop_list_orders(PGconn *connection, struct shop_visit *visit_out, char error_out[SHOP_ERROR_SIZE]);
 /* A job of a worker: takes a few orders that are not shipped, thinks for `work_ms` in the database, marks them as shipped. */
 bool shop_ship_orders(PGconn *connection, int work_ms, struct shop_visit *visit_out, char error_out[SHOP_ERROR_SIZE]);
 
