@@ -304,10 +304,11 @@ static void count_unit_of(struct findings *findings, struct finding *finding, co
     }
 }
 
-static struct finding_notice notice_of(const struct findings *findings, struct finding *finding, bool is_live, int64_t now_us)
+/* `is_news`: the same was never known so well, which is told whatever was logged a moment ago. */
+static struct finding_notice notice_of(const struct findings *findings, struct finding *finding, bool is_live, bool is_news, int64_t now_us)
 {
     struct finding_notice notice = {.finding = finding};
-    bool is_cool = finding->logged_us == 0 || now_us - finding->logged_us >= findings->cooldown_us;
+    bool is_cool = is_news || finding->logged_us == 0 || now_us - finding->logged_us >= findings->cooldown_us;
     if (is_live) {
         notice.is_wanted = is_cool && (finding->logged_live_us == 0 || now_us - finding->logged_live_us >= findings->cooldown_us);
         if (notice.is_wanted) finding->logged_live_us = now_us;
@@ -329,6 +330,7 @@ struct finding_notice findings_observe(struct findings *findings, const struct o
         HASH_DEL(findings->by_key, finding);
         HASH_ADD(hh, findings->by_key, key, sizeof finding->key, finding);
     }
+    bool is_news = !observation->is_lower_bound && observation->confidence > finding->confidence;
     /* What was seen of a unit that goes on may not be true of the whole. */
     if (!observation->is_lower_bound) {
         if (finding->totals.units == 0 || observation->confidence > finding->confidence) finding->confidence = observation->confidence;
@@ -340,7 +342,7 @@ struct finding_notice findings_observe(struct findings *findings, const struct o
     } else if (finding->totals.units == 0) {
         finding->last_seen_us = now_us;
     }
-    return notice_of(findings, finding, observation->is_lower_bound, now_us);
+    return notice_of(findings, finding, observation->is_lower_bound, is_news, now_us);
 }
 
 /* ---- looking at them ---- */

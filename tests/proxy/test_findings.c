@@ -198,6 +198,20 @@ Test(findings, the_log_cools_down_and_counts_what_it_did_not_say)
     cr_expect(observe(&other, start_us + 20 * SECOND).is_wanted, "another finding is not silenced");
 }
 
+Test(findings, the_log_does_not_wait_with_a_proof)
+{
+    struct observation observation = an_observation("/a", 20);
+    cr_expect(observe(&observation, start_us).is_wanted);
+    cr_expect_not(observe(&observation, start_us + SECOND).is_wanted);
+    observation.confidence = CONFIDENCE_PROVEN;
+    struct finding_notice notice = observe(&observation, start_us + 2 * SECOND);
+    cr_expect(notice.is_wanted);
+    cr_expect_eq(notice.suppressed, 1);
+    cr_expect_not(observe(&observation, start_us + 3 * SECOND).is_wanted, "once is enough");
+    observation.confidence = CONFIDENCE_LIKELY;
+    cr_expect_not(observe(&observation, start_us + 4 * SECOND).is_wanted);
+}
+
 Test(findings, since_takes_only_the_units_of_that_time)
 {
     struct observation observation = an_observation("/a", 20);
