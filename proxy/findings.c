@@ -225,7 +225,21 @@ struct finding *findings_restore(struct findings *findings, const struct observa
     return finding;
 }
 
-static void note_parent(struct finding *finding, const struct observation *observation)
+/* The names of a column that were asked for another finding's sake. */
+static void copy_names(const struct findings *findings, struct finding *finding)
+{
+    struct finding_parent *parent = &finding->parent;
+    if (parent->table_oid == 0) return;
+    for (const struct finding *other = findings->by_key; other; other = other->hh.next) {
+        bool is_same = other->parent.table_oid == parent->table_oid && other->parent.attnum == parent->attnum;
+        if (!is_same || other->parent.table[0] == '\0' || strcmp(other->database, finding->database) != 0) continue;
+        snprintf(parent->table, sizeof parent->table, "%s", other->parent.table);
+        snprintf(parent->column, sizeof parent->column, "%s", other->parent.column);
+        return;
+    }
+}
+
+static void note_parent(const struct findings *findings, struct finding *finding, const struct observation *observation)
 {
     const struct verdict_feed *feed = &observation->feed;
     if (feed->link == LINK_NONE || observation->parent_shape == NULL) return;
@@ -235,9 +249,12 @@ static void note_parent(struct finding *finding, const struct observation *obser
         free(parent->shape);
         parent->shape = memory_strdup(observation->parent_shape);
     }
-    if (!is_same_column) parent->table[0] = parent->column[0] = '\0';
     parent->table_oid = feed->column.table_oid;
     parent->attnum = feed->column.attnum;
+    if (!is_same_column) {
+        parent->table[0] = parent->column[0] = '\0';
+        copy_names(findings, finding);
+    }
     snprintf(parent->label, sizeof parent->label, "%s", feed->column.label ? feed->column.label : "");
     parent->slot = feed->slot;
     parent->rows = feed->rows;
@@ -337,7 +354,7 @@ struct finding_notice findings_observe(struct findings *findings, const struct o
         if (finding->totals.units == 0 || observation->severity > finding->severity) finding->severity = observation->severity;
         if (observation->framework != FRAMEWORK_UNKNOWN) finding->framework = observation->framework;
         if (observation->varying_slot >= 0) finding->varying_slot = observation->varying_slot;
-        note_parent(finding, observation);
+        note_parent(findings, finding, observation);
         count_unit_of(findings, finding, observation, now_us);
     } else if (finding->totals.units == 0) {
         finding->last_seen_us = now_us;

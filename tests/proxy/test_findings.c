@@ -160,6 +160,15 @@ Test(findings, names_of_parents_are_asked_for_once_and_kept)
     observe(&observation, start_us + 1);
     cr_expect_str_eq(finding->parent.table, "business");
     cr_expect_str_eq(finding->parent.column, "owner_id");
+    observation.route = "/b";
+    const struct finding *other = observe(&observation, start_us + 1).finding;
+    cr_expect_str_eq(other->parent.table, "business", "known from the first one");
+    cr_expect_str_eq(other->parent.column, "owner_id");
+    observation.database = "another";
+    other = observe(&observation, start_us + 1).finding;
+    cr_expect_str_eq(other->parent.table, "", "not in another database");
+    observation.database = "shop";
+    observation.route = "/a";
     observation.feed.column.attnum = 3;
     observe(&observation, start_us + 2);
     cr_expect_str_eq(finding->parent.table, "");
