@@ -271,6 +271,25 @@ enum show_step rows_of_pins(struct show_cursor *cursor, struct bytes_writer *wri
     return SHOW_ROW;
 }
 
+enum show_step rows_of_lock_errors(struct show_cursor *cursor, struct bytes_writer *writer)
+{
+    const struct lock_counts *locks = &cursor->view->commons->locks;
+    struct admin_row row;
+    if (cursor->step >= locks->size) return SHOW_END;
+    const struct lock_count *count = &locks->counts[cursor->step++];
+    show_begin_row(cursor, &row, writer);
+    admin_row_text(&row, count->sqlstate);
+    admin_row_text(&row, count->class);
+    admin_row_text(&row, count->user);
+    admin_row_text(&row, count->database);
+    admin_row_text(&row, *count->shape ? count->shape : NULL);
+    admin_row_number(&row, (int64_t)count->count);
+    admin_row_time(&row, count->last_us);
+    admin_row_number(&row, count->run_max_us);
+    admin_row_end(&row);
+    return SHOW_ROW;
+}
+
 enum show_step rows_of_errors(struct show_cursor *cursor, struct bytes_writer *writer)
 {
     const struct error_counts *errors = &cursor->view->commons->errors;

@@ -8,6 +8,7 @@
 #include "proxy/deadline_heap.h"
 #include "proxy/deadlines.h"
 #include "proxy/error_counts.h"
+#include "proxy/lock_counts.h"
 #include "proxy/name_counts.h"
 #include "proxy/offload.h"
 #include "proxy/scaling.h"
@@ -64,6 +65,7 @@ struct commons {
     uint8_t *scratch;          /* COMMONS_SCRATCH_SIZE; holds nothing between two events */
     struct stats stats;
     struct error_counts errors;
+    struct lock_counts locks;
     struct traffic no_traffic; /* what passes for clients that are in no pool (yet) goes here */
     /* One list a kind of timeout; the worker's timer serves them all. */
     struct deadline_list login_deadlines;          /* clients: client_login_timeout */

@@ -513,6 +513,13 @@ void detector_sync(struct detector_client *client)
 
 /* ---- answers ---- */
 
+const char *detector_running(struct detector_client *client)
+{
+    if (client->epoch != client->detector->epoch) return NULL;
+    const struct flight *flight = flights_open(&client->flights);
+    return flight != NULL && flight->entry->key == flight->shape ? flight->entry->text : NULL;
+}
+
 /* NULL: the unit of this execution is over. */
 static struct unit *unit_of_flight(const struct flight *flight)
 {

@@ -73,6 +73,8 @@ bool detector_statement(struct detector_client *client, const struct execution *
     __attribute__((warn_unused_result));
 void detector_learn(struct detector_client *client, uint64_t fingerprint, const struct shape_description *description, int64_t now_us);
 void detector_sync(struct detector_client *client);
+/* The text of the shape that the oldest execution not completed is of, without values; NULL: not known. Valid until the next call of anything here. */
+const char *detector_running(struct detector_client *client);
 /* Of the oldest execution that is not completed. Ask once, when its RowDescription comes or its first DataRow. */
 bool detector_wants_rows(const struct detector_client *client);
 /* Its columns, at most the first DETECTOR_COLUMNS_MAX that can be hashed, in the order of detector_row's hashes. For a portal that was described earlier, too. */

@@ -6,6 +6,7 @@
 #include "protocol/backend.h"
 #include "proxy/client_clocks.h"
 #include "proxy/log.h"
+#include "proxy/observe.h"
 
 enum { LINES_A_SECOND = 10, SECOND_US = 1000000 };
 
@@ -43,12 +44,24 @@ void lock_errors_note(struct client *client, const char *sqlstate)
     } else {
         return;
     }
+    char shape[LOCK_SHAPE_SIZE];
+    lock_counts_cut(observe_running(client), shape);
+    int64_t run_us = client_clocks_run_us(client);
+    lock_counts_add(&commons->locks,
+                    &(struct lock_event){.sqlstate = sqlstate,
+                                         .class = client_clocks_class(client),
+                                         .user = client->user,
+                                         .database = client->database,
+                                         .shape = shape,
+                                         .run_us = run_us},
+                    commons->now_us);
     if (!may_log(commons, &left_out)) return;
     struct log_line line;
     client_log_begin(client, &line, LOG_LEVEL_WARNING, event);
     log_text(&line, "class", client_clocks_class(client));
     log_text(&line, "sqlstate", sqlstate);
-    log_number(&line, "ran_ms", client_clocks_run_us(client) / 1000);
+    log_number(&line, "ran_ms", run_us / 1000);
+    if (*shape) log_text(&line, "shape", shape);
     if (left_out > 0) log_number(&line, "left_out", (int64_t)left_out);
     log_end(&line);
 }

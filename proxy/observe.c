@@ -94,6 +94,11 @@ void observe_received(struct client *client, uint8_t type, const uint8_t *body, 
     if (client->tap && client->host->commons->is_observing) tap_received(client->tap, type, body, size, client->host->commons->now_us);
 }
 
+const char *observe_running(struct client *client)
+{
+    return client->tap && client->host->commons->is_observing ? tap_running(client->tap) : NULL;
+}
+
 void observe_rest(struct client *client)
 {
     if (client->tap) tap_rest(client->tap);

@@ -17,6 +17,8 @@ void observe_tick(struct commons *commons);
 void observe_sent(struct client *client, uint8_t type, const uint8_t *body, size_t available, size_t size);
 /* A reply that is the client's; `size` 0: its body is not whole. */
 void observe_received(struct client *client, uint8_t type, const uint8_t *body, size_t size);
+/* The statement that its server is at, without values; NULL: not known, or nothing is observed. Valid until the next call of anything here. */
+const char *observe_running(struct client *client);
 /* Its lease has ended. */
 void observe_rest(struct client *client);
 void observe_leave(struct client *client);

@@ -437,6 +437,19 @@ static void on_ready(struct tap *tap, const uint8_t *body, size_t size, int64_t 
     if (backend_parse_ready_for_query(body, size, &status) == CODEC_OK) detector_ready(tap->client, status, now_us);
 }
 
+const char *tap_running(struct tap *tap)
+{
+    const struct owed *owed = tap->is_lost ? NULL : owed_front(&tap->owed);
+    if (!owed) return NULL;
+    switch (owed->kind) {
+    case OWED_SYNC: break;
+    case OWED_DESCRIBE: return owed->shape ? owed->shape->description.text : NULL;
+    case OWED_QUERY:
+    case OWED_EXECUTE: return owed->is_told ? detector_running(tap->client) : NULL;
+    }
+    return NULL;
+}
+
 void tap_received(struct tap *tap, uint8_t type, const uint8_t *body, size_t size, int64_t now_us)
 {
     if (tap->is_lost) {

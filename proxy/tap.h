@@ -33,6 +33,8 @@ void tap_sent(struct tap *tap, uint8_t type, const uint8_t *body, size_t availab
               int64_t now_us);
 /* A reply that is the client's; `size` 0: only its type is known. */
 void tap_received(struct tap *tap, uint8_t type, const uint8_t *body, size_t size, int64_t now_us);
+/* The canonical text of the statement whose reply is due, without values; NULL: not known. Valid until the next call of anything here. */
+const char *tap_running(struct tap *tap);
 /* Nothing is owed to the client. */
 void tap_rest(struct tap *tap);
 

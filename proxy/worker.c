@@ -642,6 +642,7 @@ static void free_commons(struct commons *commons)
     offload_free(&commons->cancels);
     offload_free(&commons->passwords);
     observe_free(commons);
+    lock_counts_fini(&commons->locks);
     free(commons->scaling);
     session_states_free(&commons->states);
     statements_free(&commons->statements);

@@ -345,24 +345,74 @@ Test(clocks, who_waits_is_told)
 
 /* ---- what is counted ---- */
 
-Test(clocks, lock_errors_are_counted_and_logged)
+/* How often, as SHOW LOCK_ERRORS tells it of this SQLSTATE and shape. */
+static int lock_errors(PGconn *console, const char *sqlstate, const char *shape)
 {
-    struct proxy *two = proxy_start("budget = 2\n");
+    enum { SQLSTATE, CLASS, USER, DATABASE, SHAPE, COUNT, LAST, RUN_MAX_US };
+    int count = 0;
+    PGresult *result = PQexec(console, "show lock_errors");
+    cr_assert_eq(PQresultStatus(result), PGRES_TUPLES_OK, "%s", PQerrorMessage(console));
+    cr_assert_str_eq(PQfname(result, SHAPE), "shape");
+    cr_assert_str_eq(PQfname(result, RUN_MAX_US), "run_max_us");
+    for (int i = 0; i < PQntuples(result); i++) {
+        if (strcmp(PQgetvalue(result, i, SQLSTATE), sqlstate) != 0 || strcmp(PQgetvalue(result, i, SHAPE), shape) != 0) continue;
+        cr_assert_eq(count, 0, "%s %s stands twice", sqlstate, shape);
+        count = atoi(PQgetvalue(result, i, COUNT));
+        cr_assert_str_eq(PQgetvalue(result, i, CLASS), "writers");
+        cr_assert_str_eq(PQgetvalue(result, i, DATABASE), "app");
+        cr_assert_str_eq(PQgetvalue(result, i, USER), "app");
+        cr_assert_gt(strlen(PQgetvalue(result, i, LAST)), 0);
+        cr_assert_geq(atoll(PQgetvalue(result, i, RUN_MAX_US)), 0);
+    }
+    PQclear(result);
+    return count;
+}
+
+Test(clocks, lock_errors_are_counted_by_class_and_shape_and_logged)
+{
+    struct proxy *two = proxy_start_with(
+        &(struct proxy_options){.settings = "budget = 2\nadmin_users = boss\n", .classes = "[class writers]\nmatch = user=app\n"});
     struct wire *a = wire_session(two->port), *b = wire_session(two->port);
-    cr_assert_str_eq(wire_query(a, "drop table if exists locked; create table locked (n int, secret text)"), "");
+    cr_assert_str_eq(wire_query(a, "drop table if exists locked; create table locked (n int, word text)"), "");
     cr_assert_str_eq(wire_query(a, "insert into locked values (1, 'secret'), (2, 'secret')"), "");
     cr_assert_str_eq(wire_query(a, "begin; update locked set n = n where n = 1"), "");
     cr_assert_str_eq(wire_query(b, "begin; update locked set n = n where n = 2"), "");
     cr_assert_str_eq(wire_query(b, "savepoint s"), "");
     cr_assert_str_eq(wire_query(b, "select * from locked where n = 1 for update nowait"), "!55P03");
     cr_assert_str_eq(wire_query(b, "rollback to s"), "");
-    wire_send_query(a, "update locked set secret = 'secret' where n = 2");
-    wire_send_query(b, "update locked set secret = 'secret' where n = 1");
+    cr_assert_str_eq(wire_query(b, "set local lock_timeout = 20"), "");
+    cr_assert_str_eq(wire_query(b, "delete from locked where word = 'secret' and n = 1"), "!55P03");
+    cr_assert_str_eq(wire_query(b, "rollback to s"), "");
+    wire_send_query(a, "update locked set word = 'secret' where n = 2");
+    wire_send_query(b, "update locked set word = 'secret' where n = 1");
     WAIT_FOR(proxy_log_count(two, "deadlock client=") == 1, SOON_MS);
-    cr_assert_eq(proxy_log_count(two, "lock_not_available client="), 1);
-    cr_assert_geq(proxy_log_count(two, "sqlstate=40P01 ran_ms="), 1);
-    cr_assert_eq(proxy_log_count(two, "secret"), 0);
     wire_close(&a);
     wire_close(&b);
+    PGconn *client = sql_connect("%s", proxy_conninfo(two, ""));
+    char why[256];
+    PGcancel *cancel = PQgetCancel(client);
+    cr_assert(PQsendQuery(client, "select pg_sleep(600), 'secret'"));
+    WAIT_FOR(backends_find("pg_sleep(600)") != 0, SOON_MS);
+    cr_assert(PQcancel(cancel, why, sizeof why), "%s", why);
+    PQfreeCancel(cancel);
+    PGresult *result = PQgetResult(client);
+    cr_assert_str_eq(PQresultErrorField(result, PG_DIAG_SQLSTATE), "57014");
+    PQclear(result);
+    PQfinish(client);
+
+    cr_assert_eq(proxy_log_count(two, "lock_not_available client="), 2);
+    cr_assert_eq(proxy_log_count(two, "class=writers sqlstate=40P01 ran_ms="), 1);
+    cr_assert_eq(proxy_log_count(two, " shape=\"update locked set word = $1 where n = $2\""), 1);
+    cr_assert_eq(proxy_log_count(two, " shape=\"select * from locked where n = $1 for update nowait\""), 1);
+    cr_assert_eq(proxy_log_count(two, " shape=\"delete from locked where word = $1 and n = $2\""), 1);
+    cr_assert_eq(proxy_log_count(two, " shape=\"select pg_sleep($1), $2\""), 1, );
+    cr_assert_eq(proxy_log_count(two, "secret"), 0);
+
+    PGconn *console = sql_connect("%s dbname=pgturnstile user=boss", proxy_conninfo(two, ""));
+    cr_assert_eq(lock_errors(console, "40P01", "update locked set word = $1 where n = $2"), 1);
+    cr_assert_eq(lock_errors(console, "55P03", "select * from locked where n = $1 for update nowait"), 1);
+    cr_assert_eq(lock_errors(console, "55P03", "delete from locked where word = $1 and n = $2"), 1);
+    cr_assert_eq(lock_errors(console, "57014", "select pg_sleep($1), $2"), 1);
+    PQfinish(console);
     proxy_finish(&two);
 }

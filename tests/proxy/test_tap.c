@@ -319,6 +319,50 @@ Test(tap, what_cannot_be_read_is_left_out_and_followed)
     cr_expect_eq(view_count, 0);
 }
 
+Test(tap, what_runs_now_is_known_by_its_shape)
+{
+    cr_expect_null(tap_running(tap));
+    query("update a set n = 7 where id = 4711; delete from b where t = 'secret'");
+    cr_assert_not_null(tap_running(tap));
+    cr_expect_str_eq(tap_running(tap), "update a set n = $1 where id = $2");
+    begin();
+    backend_write_command_complete(&writer, "UPDATE 1");
+    receive_all();
+    cr_assert_not_null(tap_running(tap));
+    cr_expect_str_eq(tap_running(tap), "delete from b where t = $1");
+    begin();
+    backend_write_error(&writer, &(struct backend_error){.severity = "ERROR", .sqlstate = "40P01", .message = "no"});
+    backend_write_ready_for_query(&writer, 'I');
+    receive_all();
+    cr_expect_null(tap_running(tap));
+    begin();
+    frontend_write_parse(&writer, "s", "select * from person where id = $1", NULL, 0);
+    frontend_write_describe(&writer, 'S', "s");
+    frontend_write_bind(&writer, "", "s", (const char *const[]){"1"}, 1);
+    frontend_write_execute(&writer, "", 0);
+    frontend_write_sync(&writer);
+    send_all();
+    cr_assert_not_null(tap_running(tap), "it is being described");
+    cr_expect_str_eq(tap_running(tap), "select * from person where id = $1");
+    tap_received(tap, BACKEND_NO_DATA, NULL, 0, now_us);
+    cr_assert_not_null(tap_running(tap), "it is being executed");
+    cr_expect_str_eq(tap_running(tap), "select * from person where id = $1");
+    tap_received(tap, BACKEND_COMMAND_COMPLETE, (const uint8_t *)"SELECT 0", 9, now_us);
+    cr_expect_null(tap_running(tap));
+}
+
+Test(tap, what_cannot_be_read_runs_without_a_shape)
+{
+    static const struct tap_text opaque = {.is_scannable = false};
+    static const char sql[] = "select 'secret'";
+    tap_sent(tap, FRONTEND_QUERY, (const uint8_t *)sql, sizeof sql, sizeof sql, &opaque, now_us);
+    cr_expect_null(tap_running(tap));
+    answer(1, 1);
+    query("select 2 from behind");
+    cr_assert_not_null(tap_running(tap));
+    cr_expect_str_eq(tap_running(tap), "select $1 from behind");
+}
+
 Test(tap, any_messages_in_any_order_do_no_harm)
 {
     static const uint8_t sent[] = "QPBEDCSFHdcfX", received[] = "TDCIsnt123ZENAGVH";
@@ -332,6 +376,8 @@ Test(tap, any_messages_in_any_order_do_no_harm)
             tap_sent(tap, sent[(state >> 8) % (sizeof sent - 1)], body, size, size + (state >> 30), &text, now_us);
         else
             tap_received(tap, received[(state >> 8) % (sizeof received - 1)], body, size, now_us);
+        const char *running = tap_running(tap);
+        cr_assert(!running || strlen(running) < SHAPE_TEXT_MAX);
         if ((state >> 4) % 1000 == 0) tap_rest(tap);
         now_us += 10;
     }
