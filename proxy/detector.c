@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "proxy/flights.h"
+#include "proxy/ignore_list.h"
 #include "proxy/memory.h"
 #include "proxy/polling.h"
 #include "proxy/unit_report.h"
@@ -35,6 +36,8 @@ struct detector {
     uint64_t next_trip;
     uint32_t clients;
     uint32_t epoch; /* counts how often analysis was switched on */
+    struct ignore_list *ignored;
+    uint32_t ignored_version; /* counts its changes; never 0 */
 };
 
 enum edge { EDGE_NONE, EDGE_LOGIN, EDGE_MARK };
@@ -79,6 +82,7 @@ void detector_settings_from(const struct settings *from, struct detector_setting
         .sample_every = (uint32_t)from->row_sampling,
         .window_us = from->report_window_us,
         .cooldown_us = from->finding_log_interval_us,
+        .ignore = from->analysis_ignore,
         .memory_max = (size_t)from->analysis_memory * 1024 * 1024,
     };
 }
@@ -103,7 +107,13 @@ struct detector *detector_new(const struct detector_settings *settings, const st
 void detector_configure(struct detector *detector, const struct detector_settings *settings)
 {
     detector->epoch += detector->settings.analysis == ANALYSIS_OFF && settings->analysis != ANALYSIS_OFF;
+    if (!detector->ignored || !ignore_list_is_of(detector->ignored, settings->ignore)) {
+        ignore_list_free(&detector->ignored);
+        detector->ignored = ignore_list_new(settings->ignore);
+        if (++detector->ignored_version == 0) detector->ignored_version = 1;
+    }
     detector->settings = *settings;
+    detector->settings.ignore = NULL; /* the caller's */
     detector->pool.bytes_max = settings->memory_max;
     detector->reporter.thresholds = settings->thresholds;
     findings_configure(detector->findings, settings->window_us, settings->cooldown_us);
@@ -118,6 +128,7 @@ void detector_free(struct detector **detector)
     block_pool_fini(&mine->pool);
     findings_free(&mine->findings);
     shapes_free(&mine->shapes);
+    ignore_list_free(&mine->ignored);
     free(mine);
 }
 
@@ -247,15 +258,22 @@ static struct unit *open_unit(struct detector *detector, const struct detector_c
     snprintf(unit->address, sizeof unit->address, "%s", client->address);
     set_route(unit, client, tags);
     set_tags(unit, tags);
+    unit->is_ignored = ignore_list_has_route(detector->ignored, unit->route);
+    return unit;
+}
+
+/* NULL: none is open. */
+static struct unit *find_tagged(const struct detector *detector, uint64_t tag)
+{
+    struct unit *unit = detector->tagged[tag % TAG_BUCKETS];
+    while (unit != NULL && unit->tag != tag) unit = unit->next_tagged;
     return unit;
 }
 
 static struct unit *tagged_unit(struct detector *detector, const struct detector_client *client, const struct execution_tags *tags,
                                 int64_t now_us)
 {
-    struct unit **bucket = &detector->tagged[tags->unit % TAG_BUCKETS];
-    struct unit *unit = *bucket;
-    while (unit != NULL && unit->tag != tags->unit) unit = unit->next_tagged;
+    struct unit *unit = find_tagged(detector, tags->unit);
     if (unit != NULL && (now_us - unit->started_us >= UNIT_AGE_MAX_US || now_us - unit->last_us >= detector->settings.unit_silence_us ||
                          unit->statements >= UNIT_STATEMENTS_MAX)) {
         close_unit(detector, unit, now_us);
@@ -264,6 +282,7 @@ static struct unit *tagged_unit(struct detector *detector, const struct detector
     if (unit != NULL) return unit;
     unit = open_unit(detector, client, tags, now_us);
     if (unit == NULL) return NULL;
+    struct unit **bucket = &detector->tagged[tags->unit % TAG_BUCKETS];
     unit->tag = tags->unit;
     unit->next_tagged = *bucket;
     *bucket = unit;
@@ -427,6 +446,7 @@ static void count_in_unit(struct detector_client *client, struct unit *unit, con
     struct detector *detector = client->detector;
     uint32_t transaction = 0;
     units_touch(&detector->units, unit, now_us);
+    if (unit->is_ignored) return;
     if (unit->owner == client && client->is_in_transaction) {
         if (client->transaction == 0) client->transaction = ++unit->transaction;
         transaction = client->transaction;
@@ -445,6 +465,29 @@ static void count_in_unit(struct detector_client *client, struct unit *unit, con
     flight->starts_trip = note.starts_trip;
     flight->wants_rows = shape->class == SHAPE_READ && detector->settings.analysis == ANALYSIS_FULL &&
                          sampling_take(&detector->sampling, unit_report_sampling_key(unit, shape->key), detector->settings.sample_every);
+}
+
+/* Asked once for each shape, and again after the list has changed. */
+static bool is_ignored(const struct detector *detector, struct shape *shape)
+{
+    if (shape->ignored_version != detector->ignored_version) {
+        shape->ignored_version = detector->ignored_version;
+        shape->is_ignored = ignore_list_has_shape(detector->ignored, shape->text, shape->text_size);
+    }
+    return shape->is_ignored;
+}
+
+/* As if it had not been sent, but that its pauses are the client's, and that what it writes may be read again for a reason. */
+static void pass_over(struct detector_client *client, const struct shape *shape, const struct execution *execution, int64_t now_us)
+{
+    struct unit *unit;
+    if (execution->tags != NULL && execution->tags->unit != 0) {
+        unit = find_tagged(client->detector, execution->tags->unit);
+    } else {
+        mind_edges(client, shape, execution, now_us);
+        unit = unit_of(client);
+    }
+    if (unit != NULL) unit_note_ignored(unit, shape);
 }
 
 /*
@@ -482,6 +525,10 @@ bool detector_statement(struct detector_client *client, const struct execution *
         flight->sent_us = now_us;
     } else {
         detector->counters.flights_overflowed++;
+    }
+    if (is_material(shape) && is_ignored(detector, shape)) {
+        pass_over(client, shape, execution, now_us);
+        return true;
     }
     if (is_material(shape)) {
         struct unit *unit = execution->tags != NULL && execution->tags->unit != 0 ? tagged_unit(detector, client, execution->tags, now_us)

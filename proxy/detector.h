@@ -28,6 +28,7 @@ struct detector_settings {
     uint32_t sample_every;        /* 1 in so many results is looked at without a reason; 0: none */
     int64_t window_us;            /* of the trend */
     int64_t cooldown_us;          /* between two log lines of one finding */
+    const char *ignore;           /* as analysis_ignore; copied */
     size_t memory_max;            /* bytes for units, their parameters and rows; beyond it less is counted, and counted that it is */
 };
 void detector_settings_from(const struct settings *from, struct detector_settings *settings_out);

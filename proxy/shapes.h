@@ -32,6 +32,8 @@ struct shape {
     bool is_checkout_mark;
     bool is_housekeeping;
     bool is_recent;
+    bool is_ignored; /* of analysis_ignore as it was at ignored_version: detector.c's */
+    uint32_t ignored_version;
 };
 
 struct shapes;

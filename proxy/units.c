@@ -266,6 +266,11 @@ void unit_note_other(struct unit *unit)
     unit->statements++;
 }
 
+void unit_note_ignored(struct unit *unit, const struct shape *shape)
+{
+    if (shape->class != SHAPE_READ) note_write(unit, shape);
+}
+
 struct unit_note unit_note(struct units *units, struct unit *unit, const struct shape *shape, const struct execution *execution,
                            const struct unit_sending *sending)
 {

@@ -66,6 +66,7 @@ struct unit {
     bool has_sure_start, has_sure_end;
     bool has_latest_result;      /* rows of the last statement were kept */
     bool is_in_transaction;      /* its owner is: silence does not end it */
+    bool is_ignored;             /* its route is: nothing is counted */
     int64_t started_us, last_us; /* last: sent, or answered */
     uint32_t statements;
     uint32_t transaction; /* the last one's number */
@@ -118,6 +119,8 @@ struct unit_note unit_note(struct units *units, struct unit *unit, const struct 
                            const struct unit_sending *sending);
 /* One that is not material: it only separates runs. */
 void unit_note_other(struct unit *unit);
+/* One that is not to be looked at: what it writes has changed. */
+void unit_note_ignored(struct unit *unit, const struct shape *shape);
 void unit_group_done(struct unit_group *group, uint32_t transaction, uint64_t rows, int64_t db_us);
 /* The answer to the wait is complete. `cost_us` is the pause before it and the answer; negative: not known. */
 void unit_group_answered(struct unit_group *group, uint32_t transaction, int64_t cost_us, int64_t now_us);

@@ -1,6 +1,7 @@
 #include "proxy/detector.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +122,93 @@ Test(detector, the_route_is_the_tag_then_the_application_then_the_user)
     detector_flush(detector, now_us);
     cr_expect_str_eq(last_route, "/a/b");
     cr_expect_eq(last_told.framework, FRAMEWORK_DJANGO);
+}
+
+static void ignore(const char *patterns)
+{
+    char copy[64];
+    snprintf(copy, sizeof copy, "%s", patterns);
+    settings.ignore = copy;
+    detector_configure(detector, &settings);
+    memset(copy, 'x', sizeof copy);
+    settings.ignore = "";
+}
+
+static size_t findings_now(void)
+{
+    struct finding_view *views;
+    detector_flush(detector, now_us);
+    size_t count = findings_rank(detector_findings(detector), 0, now_us + 1700000000 * SECOND, &views);
+    free(views);
+    return count;
+}
+
+Test(detector, statements_are_ignored_from_now_on)
+{
+    for (uint64_t i = 0; i < 4; i++) run(1, i);
+    detector_flush(detector, now_us);
+    ignore("*from u*, select x from ? where id*");
+    for (uint64_t i = 0; i < 40; i++) run(1, i);
+    cr_expect_eq(findings_now(), 0);
+    cr_expect(told == 0 && told_live == 0);
+    ignore("");
+    for (uint64_t i = 0; i < 40; i++) run(1, i);
+    cr_expect_eq(the_only_finding().totals.n, 40);
+}
+
+Test(detector, ignored_statements_do_not_stand_between_others)
+{
+    detector_learn(client, 7, &(struct shape_description){.text = "select heartbeat", .text_size = 16, .class = SHAPE_READ}, now_us);
+    ignore("select heartbeat");
+    for (uint64_t i = 0; i < 6; i++) {
+        run(1, i);
+        run(7, 1);
+    }
+    struct finding_view view = the_only_finding();
+    cr_expect_eq(view.totals.n, 6);
+    cr_expect_str_eq(view.finding->shape, "select x from t where id = $1");
+    /* A pause ends a unit, whatever comes behind it. */
+    for (uint64_t i = 0; i < 4; i++) run(1, 100 + i);
+    now_us += settings.unit_gap_us + SECOND / 2;
+    run(7, 1);
+    for (uint64_t i = 0; i < 4; i++) run(1, 200 + i);
+    cr_expect_eq(the_only_finding().totals.n, 6);
+}
+
+Test(detector, what_ignored_statements_write_is_read_again_for_a_reason)
+{
+    detector_learn(client, 7, &(struct shape_description){.text = "update t", .text_size = 8, .class = SHAPE_WRITE}, now_us);
+    ignore("update*");
+    for (uint64_t i = 0; i < 6; i++) {
+        run(1, 1);
+        run(7, i);
+    }
+    struct finding_view view = the_only_finding();
+    cr_expect_eq(view.finding->verdict, VERDICT_REREAD_AFTER_WRITE);
+}
+
+Test(detector, routes_are_ignored)
+{
+    ignore("route:/health*, route:cron");
+    struct execution_tags tags = {.route = "/health/all", .route_size = 11};
+    for (uint64_t i = 0; i < 6; i++) {
+        send_as(1, SHAPE_READ, i, &tags);
+        sync_and_answer(1, 'I');
+    }
+    tags.unit = 4711;
+    for (uint64_t i = 0; i < 6; i++) {
+        send_as(1, SHAPE_READ, i, &tags);
+        sync_and_answer(1, 'I');
+    }
+    detector_application_name(client, "cron", now_us);
+    send_as(9, SHAPE_BEGIN, 0, NULL);
+    sync_and_answer(1, 'T');
+    for (uint64_t i = 0; i < 6; i++) run(1, i);
+    cr_expect_eq(findings_now(), 0);
+    cr_expect(told == 0 && told_live == 0);
+    detector_application_name(client, "web", now_us);
+    for (uint64_t i = 0; i < 6; i++) run(1, i);
+    cr_expect_str_eq(the_only_finding().finding->route, "web");
 }
 
 Test(detector, a_line_at_the_threshold_and_one_at_the_end)
