@@ -96,7 +96,7 @@ class Stack(contextlib.ExitStack):
         self._start_postgres()
 
     def _compile(self):
-        for name, libraries in (("relay", []), ("logins", ["-lcrypto", "-lpthread"])):
+        for name, libraries in (("relay", []), ("logins", ["-lcrypto", "-lpthread"]), ("crowd", [])):
             command = [os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-O2", "-o", os.path.join(self.work, name),
                        os.path.join(self.source_dir, name + ".c"), *libraries]
             outcome = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -149,19 +149,28 @@ class Stack(contextlib.ExitStack):
 
     def start_proxy(self, name, auth_type, secret):
         """Starts "pgbouncer" or "pgturnstile" in transaction mode with one user of that secret."""
+        settings = f"default_pool_size = {self.servers}\n" + (f"budget = {self.servers}\n" if name == "pgturnstile" else "")
+        return self.start_configured(name, auth_type, {USER: secret}, [f"{DATABASE} = dbname={DATABASE}"], settings)
+
+    def start_configured(self, name, auth_type, secrets, databases, settings):
+        """The same with these users, lines of [databases] (the host and port are added), and lines of settings, which may open sections."""
         port = free_port()
         config = os.path.join(self.work, f"{name}-{self.started}.ini")
         users = os.path.join(self.work, f"{name}-{self.started}.users")
         with open(users, "w", encoding="utf8") as file:
-            file.write(f'"{USER}" "{secret}"\n')
+            file.writelines(f'"{user}" "{secret}"\n' for user, secret in secrets.items())
         with open(config, "w", encoding="utf8") as file:
-            file.write(f"[databases]\n{DATABASE} = host=127.0.0.1 port={self.postgres_port} dbname={DATABASE}\n\n"
-                       f"[{name}]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = {auth_type}\n"
-                       f"auth_file = {users}\npool_mode = transaction\ndefault_pool_size = {self.servers}\nmax_client_conn = 6000\n"
-                       "log_connections = 0\nlog_disconnections = 0\n")
-            if name == "pgturnstile":
-                file.write(f"budget = {self.servers}\n")
+            file.write("[databases]\n")
+            file.writelines(f"{line} host=127.0.0.1 port={self.postgres_port}\n" for line in databases)
+            file.write(f"\n[{name}]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = {auth_type}\n"
+                       f"auth_file = {users}\npool_mode = transaction\nmax_client_conn = 6000\n"
+                       f"log_connections = 0\nlog_disconnections = 0\n{settings}")
         return self._start(name, [self.pgturnstile if name == "pgturnstile" else self.pgbouncer, config], port)
+
+    def add_users(self, names):
+        """Makes them roles of PostgreSQL."""
+        statements = "".join(f"create role {name} login;" for name in names)
+        self._run(["psql", "-X", "-q", "-d", "postgres", "-c", statements], self.client_environment(self.postgres_port))
 
 
 class Program:
