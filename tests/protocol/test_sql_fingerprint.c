@@ -766,7 +766,7 @@ static double best_ns(void (*once)(const char *text, size_t size), const char *t
     return best;
 }
 
-Test(sql_fingerprint, speed, .timeout = 100)
+Test(sql_fingerprint, speed)
 {
     static const char *const texts[] = {
         ("SELECT \"businesses_address\".\"id\", \"businesses_address\".\"street\", \"businesses_address\".\"city\" FROM "
