@@ -6,6 +6,7 @@
  */
 #include "proxy/admin_parse.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,13 +126,23 @@ static const struct fake *find_fake(const char *name)
     return NULL;
 }
 
+static const char duplicates[] = "DUPLICATES";
+
+/* The word that people look for: another name of the same size, so what follows stays where it is. */
+static void resolve_alias(char *name)
+{
+    static const char alias[] = "N_PLUS_ONE";
+    size_t size = sizeof alias - 1;
+    static_assert(sizeof alias == sizeof duplicates, "it is replaced in place");
+    if (strncasecmp(name, alias, size) == 0 && (name[size] == '\0' || strchr(" \t\r\n", name[size]))) memcpy(name, duplicates, size);
+}
+
 /* "DUPLICATES SINCE 600": the number of seconds is taken off the name. */
 static bool take_since(struct reader *reader, char *name, struct admin_command *command)
 {
-    static const char show_name[] = "DUPLICATES";
     static const char word[] = "SINCE";
-    size_t size = sizeof show_name - 1;
-    if (strncasecmp(name, show_name, size) != 0) return true;
+    size_t size = sizeof duplicates - 1;
+    if (strncasecmp(name, duplicates, size) != 0) return true;
     const char *rest = name + size;
     rest += strspn(rest, " \t\r\n");
     if (rest == name + size || strncasecmp(rest, word, sizeof word - 1) != 0) return true;
@@ -154,6 +165,7 @@ static bool read_show(struct reader *reader, struct admin_command *command, bool
     }
     char name[64];
     if (!read_rest(reader, true, name, sizeof name)) return fail(reader, "there is no such SHOW, and no SQL here", hint);
+    resolve_alias(name);
     if (!take_since(reader, name, command)) return false;
     const struct show *show = admin_show_find(name);
     const struct fake *fake = find_fake(strcasecmp(name, "TIME ZONE") == 0 ? "timezone" : name);

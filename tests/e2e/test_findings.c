@@ -144,6 +144,27 @@ Test(findings, nothing_is_asked_when_it_is_turned_off)
     proxy_finish(&proxy);
 }
 
+/* Statements and routes that are known, and left out from a reload on. */
+Test(findings, what_is_ignored_is_not_told)
+{
+    make_tables();
+    struct proxy *proxy = start("analysis_ignore = select id from child where id = *\n");
+    PGconn *boss = console(proxy);
+    walk(proxy);
+    proxy_reload(proxy, "admin_users = boss\nrow_sampling = 1\nanalysis_ignore = route:shop\n");
+    WAIT_FOR(proxy_log_count(proxy, "config_reloaded") == 1, TOLD_MS);
+    walk(proxy);
+    proxy_reload(proxy, "admin_users = boss\nrow_sampling = 1\n");
+    WAIT_FOR(proxy_log_count(proxy, "config_reloaded") == 2, TOLD_MS);
+    walk(proxy);
+    WAIT_FOR(is_told(boss, "units", "1"), TOLD_MS);
+    cr_expect(is_told(boss, "n_max", "20"));
+    cr_expect(is_told(boss, "units_of_route", "2"), "the first unit of the route had another statement");
+    cr_expect_eq(proxy_log_count(proxy, "n=20 "), 1);
+    PQfinish(boss);
+    proxy_finish(&proxy);
+}
+
 Test(findings, a_restart_keeps_them)
 {
     make_tables();

@@ -55,6 +55,20 @@ Test(admin_parse, every_show_by_its_name)
     bad("select 2");
 }
 
+Test(admin_parse, duplicates_have_another_name_and_a_span)
+{
+    static const char *const texts[] = {"show duplicates", "show duplicates since 600", "show n_plus_one", "SHOW N_Plus_One  since 600 ;",
+                                        "select n_plus_one"};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct admin_command command = good(texts[i]);
+        cr_expect(command.verb == VERB_SHOW && command.show == SHOW_DUPLICATES, "%s", texts[i]);
+        cr_expect_eq(command.number, strstr(texts[i], "since") ? 600 : 0, "%s", texts[i]);
+    }
+    bad("show n_plus_ones");
+    bad("show n_plus_one since");
+    bad("show n_plus_one since x");
+}
+
 Test(admin_parse, every_show_has_documented_columns_and_fits_the_formats)
 {
     for (unsigned i = 0; i < SHOW_COUNT; i++) {
