@@ -96,18 +96,27 @@ bool classes_need_tags(const struct config *config, const struct class_candidate
     return candidates->by_tag != 0 || config->classes[candidates->otherwise].share_by == CONFIG_FACT_TAG;
 }
 
-static bool matches(const struct config_class *class, const struct class_facts *facts)
+/* Those on tags first: they are the ones that most often fail. */
+static bool all_conditions_hold(const struct config_match *match, const struct class_facts *facts)
+{
+    for (size_t i = match->condition_count; i > 0; i--)
+        if (!condition_holds(&match->conditions[i - 1], facts)) return false;
+    return true;
+}
+
+/* Lines without conditions on tags do not hold, or the class would not be a candidate by its tags. */
+static bool matches_by_tag(const struct config_class *class, const struct class_facts *facts)
 {
     for (size_t i = 0; i < class->match_count; i++)
-        if (conditions_hold(&class->matches[i], class->matches[i].condition_count, facts)) return true;
+        if (class->matches[i].tag_condition_count > 0 && all_conditions_hold(&class->matches[i], facts)) return true;
     return false;
 }
 
 unsigned classes_settle(const struct config *config, const struct class_candidates *candidates, const struct class_facts *facts)
 {
-    if (candidates->by_tag == 0 || facts->tags == NULL) return candidates->otherwise;
+    if (candidates->by_tag == 0 || facts->tags == NULL || facts->tags->count == 0) return candidates->otherwise;
     for (unsigned i = 0; i < candidates->otherwise; i++)
-        if ((candidates->by_tag >> i & 1) != 0 && matches(&config->classes[i], facts)) return i;
+        if ((candidates->by_tag >> i & 1) != 0 && matches_by_tag(&config->classes[i], facts)) return i;
     return candidates->otherwise;
 }
 
@@ -115,17 +124,6 @@ unsigned classes_match(const struct config *config, const struct class_facts *fa
 {
     struct class_candidates candidates = classes_narrow(config, facts);
     return classes_settle(config, &candidates, facts);
-}
-
-bool classes_depend_on_tags(const struct config *config)
-{
-    for (size_t i = 0; i < config->class_count; i++) {
-        const struct config_class *class = &config->classes[i];
-        if (class->share_by == CONFIG_FACT_TAG) return true;
-        for (size_t j = 0; j < class->match_count; j++)
-            if (class->matches[j].tag_condition_count > 0) return true;
-    }
-    return false;
 }
 
 /* The longest start of a UTF-8 text that is no longer than `most` and ends with a whole character. */

@@ -26,14 +26,12 @@ struct class_candidates {
 
 /* facts->tags is not looked at. */
 struct class_candidates classes_narrow(const struct config *config, const struct class_facts *facts);
-/* Whether the tags of a statement matter to a client with these candidates: for its class, or for the share key of that. */
+/* Whether the tags of a statement matter to a client with these candidates: for its class, or for the share key of that. When not, no SQL has to be read for them. */
 bool classes_need_tags(const struct config *config, const struct class_candidates *candidates);
 /* The class, with the tags of facts->tags. The rest of the facts is that of classes_narrow. */
 unsigned classes_settle(const struct config *config, const struct class_candidates *candidates, const struct class_facts *facts);
 /* Both in one, for whoever asks once only. */
 unsigned classes_match(const struct config *config, const struct class_facts *facts);
-/* Whether any class of the configuration needs tags: when none does, no SQL has to be read for them. */
-bool classes_depend_on_tags(const struct config *config);
 
 /*
  * The text of what the class is shared by, for these facts: its user name, its address, the value of its tag ... "" when the class has no

@@ -102,7 +102,7 @@ void classify_lease(struct client *client, const uint8_t *message, size_t availa
 {
     const struct config *config = client->host->commons->config;
     bool has_changed = client->classified != client->settings;
-    if (!has_changed && !classes_depend_on_tags(config)) return;
+    if (!has_changed && !classes_need_tags(config, &client->candidates)) return;
     struct class_facts facts = facts_of(client, NULL);
     if (has_changed) narrow(client, &facts);
     struct sql_tags tags;

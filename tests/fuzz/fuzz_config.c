@@ -55,7 +55,7 @@ static void check_sorting(const struct config *config, const struct class_facts 
     unsigned class = classes_match(config, facts);
     assert(class < config->class_count && class == classes_settle(config, &candidates, facts));
     assert(class <= candidates.otherwise && (class == candidates.otherwise || (candidates.by_tag >> class & 1) != 0));
-    assert(candidates.by_tag == 0 || classes_depend_on_tags(config));
+    assert(facts->tags || class == candidates.otherwise);
     size_t size = classes_share_key(&config->classes[class], facts, key);
     assert(size < sizeof key && strlen(key) == size);
 }

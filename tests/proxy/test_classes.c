@@ -160,7 +160,6 @@ Test(classes, tags_matter_only_where_they_can_change_something)
                                          "[class shared]\nmatch = user=shared\nshare_by = tag.job\n"
                                          "[class late]\nmatch = tag.job=late\n");
     struct class_facts client = facts();
-    cr_assert(classes_depend_on_tags(config));
 
     client.user = "web";
     struct class_candidates candidates = classes_narrow(config, &client);
@@ -187,21 +186,39 @@ Test(classes, tags_matter_only_where_they_can_change_something)
     config_unref(&config);
 }
 
+static bool need_tags(const char *text)
+{
+    struct config *config = load_classes(text);
+    struct class_facts client = facts();
+    struct class_candidates candidates = classes_narrow(config, &client);
+    bool result = classes_need_tags(config, &candidates);
+    config_unref(&config);
+    return result;
+}
+
 Test(classes, configurations_that_need_no_tags)
 {
-    struct config *config = load_classes("");
-    cr_expect_not(classes_depend_on_tags(config));
+    cr_expect_not(need_tags(""));
+    cr_expect_not(need_tags("[class a]\nmatch = user=a\nmatch = port=unix\nshare_by = user\n"));
+    cr_expect(need_tags("[class a]\nmatch = user=a\nmatch = tag.x=y\n"));
+    cr_expect(need_tags("[class default]\nshare_by = tag.x\n"));
+}
+
+/* A class of two lines, one of which would do without tags, for another client. */
+Test(classes, a_line_without_tags_does_not_hold_for_those_who_need_one)
+{
+    struct config *config = load_classes("[class a]\nmatch = user=a\nmatch = application_name=x tag.job=j*\n");
     struct class_facts client = facts();
-    cr_expect_eq(classes_match(config, &client), 0);
-    config_unref(&config);
-    config = load_classes("[class a]\nmatch = user=a\nmatch = port=unix\nshare_by = user\n");
-    cr_expect_not(classes_depend_on_tags(config));
-    config_unref(&config);
-    config = load_classes("[class a]\nmatch = user=a\nmatch = tag.x=y\n");
-    cr_expect(classes_depend_on_tags(config));
-    config_unref(&config);
-    config = load_classes("[class default]\nshare_by = tag.x\n");
-    cr_expect(classes_depend_on_tags(config));
+    client.application_name = "x";
+    cr_expect_str_eq(class_name(config, &client), "default");
+    client.tags = tags_of("select 1 /* route='r' */");
+    cr_expect_str_eq(class_name(config, &client), "default");
+    client.tags = tags_of("select 1");
+    cr_expect_str_eq(class_name(config, &client), "default");
+    client.tags = tags_of("select 1 /* job='jot' */");
+    cr_expect_str_eq(class_name(config, &client), "a");
+    client.application_name = "y";
+    cr_expect_str_eq(class_name(config, &client), "default");
     config_unref(&config);
 }
 
