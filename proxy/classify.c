@@ -98,22 +98,35 @@ static const char *text_of(const struct client *client, const uint8_t *message, 
     return text;
 }
 
+/* Whether the message has tags; then they are in `tags_out`. */
+static bool read_tags(const struct client *client, const uint8_t *message, size_t available, struct sql_tags *tags_out)
+{
+    size_t size = 0;
+    const char *text = client_text_is_scannable(client) ? text_of(client, message, available, &size) : NULL;
+    if (!text) return false;
+    sql_tags_parse(tags_out, text, size, client_text_strings(client));
+    return tags_out->count > 0;
+}
+
+/* The client's class and key are those that it has whenever there are no tags. */
+static bool is_settled_without_tags(const struct client *client)
+{
+    return client->class_index == client->candidates.otherwise && classify_class_of(client)->share_by != CONFIG_FACT_TAG;
+}
+
 void classify_lease(struct client *client, const uint8_t *message, size_t available)
 {
     const struct config *config = client->host->commons->config;
     bool has_changed = client->classified != client->settings;
     if (!has_changed && !classes_need_tags(config, &client->candidates)) return;
-    struct class_facts facts = facts_of(client, NULL);
-    if (has_changed) narrow(client, &facts);
-    struct sql_tags tags;
-    size_t size = 0;
-    const char *text = NULL;
-    if (classes_need_tags(config, &client->candidates) && client_text_is_scannable(client))
-        text = text_of(client, message, available, &size);
-    if (text) {
-        sql_tags_parse(&tags, text, size, client_text_strings(client));
-        facts.tags = &tags;
+    if (has_changed) {
+        struct class_facts facts = facts_of(client, NULL);
+        narrow(client, &facts);
     }
+    struct sql_tags tags;
+    bool has_tags = classes_need_tags(config, &client->candidates) && read_tags(client, message, available, &tags);
+    if (!has_changed && !has_tags && is_settled_without_tags(client)) return;
+    struct class_facts facts = facts_of(client, has_tags ? &tags : NULL);
     settle(client, &facts);
 }
 
