@@ -47,7 +47,7 @@ static bool try(int pool)
     return turnstile_try(turnstile, &pools[pool], key, now_us, &leases[pool][pools[pool].leased]);
 }
 
-static void wait(int pool, int waiter)
+static void queue_up(int pool, int waiter)
 {
     cr_assert(turnstile_wait(turnstile, &pools[pool], key, &waiters[waiter], now_us++));
 }
@@ -55,7 +55,7 @@ static void wait(int pool, int waiter)
 static void want(int pool, int waiter)
 {
     cr_expect_not(try(pool));
-    wait(pool, waiter);
+    queue_up(pool, waiter);
 }
 
 /* `count` servers of the pool, all leased. */
@@ -442,7 +442,7 @@ static uint32_t run_saturated(int pool_count, uint32_t steps, uint32_t served[])
     static struct turnstile_lease lease_of[WAITERS];
     for (int i = 0; i < pool_count * DEPTH; i++) {
         pool_of[i] = &pools[i % pool_count];
-        wait(i % pool_count, i);
+        queue_up(i % pool_count, i);
     }
     uint32_t closed = 0;
     for (uint32_t step = 0; step < steps; step++, now_us += 1000) {
@@ -532,13 +532,13 @@ Test(turnstile, the_fast_path_is_fast)
     cr_expect_lt(each_ns, 100.0);
 
     while (try(0)) continue;
-    for (int i = 0; i < 32; i++) wait(0, i);
+    for (int i = 0; i < 32; i++) queue_up(0, i);
     clock_gettime(CLOCK_MONOTONIC, &start_time);
     for (int i = 0; i < ROUNDS; i++) {
         release(0);
         if (!turnstile_next(turnstile, now_us, &order) || order.kind != TURNSTILE_GRANT) abort();
         turnstile_accept(turnstile, &order, &leases[0][pools[0].leased - 1], now_us);
-        wait(0, (int)(order.waiter - waiters));
+        queue_up(0, (int)(order.waiter - waiters));
     }
     cr_log_warn("release, grant and wait: %.1f ns", nanoseconds_since(&start_time) / ROUNDS);
 }
