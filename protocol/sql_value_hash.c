@@ -85,7 +85,7 @@ static uint64_t hash_integer(const struct sql_value_key *key, int64_t value)
 
 uint64_t sql_value_hash_null(const struct sql_value_key *key)
 {
-    return hash(key, FORM_NULL, NULL, 0);
+    return hash(key, FORM_NULL, "", 0);
 }
 
 uint64_t sql_value_hash_combine(const struct sql_value_key *key, uint64_t so_far, uint64_t next)

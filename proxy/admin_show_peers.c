@@ -251,13 +251,14 @@ enum show_step rows_of_fds(struct show_cursor *cursor, struct bytes_writer *writ
     if (client && !is_shown(client)) return SHOW_SKIPPED;
     const struct session_state *settings = client ? client->settings : server->settings;
     const struct stream *linked = NULL;
-    if (client && client->server) linked = &client->server->stream;
-    if (server && server->client) linked = &server->client->stream;
     struct endpoint remote;
-    if (client)
+    if (client) {
+        if (client->server) linked = &client->server->stream;
         client_address(cursor, client, &remote);
-    else
+    } else {
+        if (server->client) linked = &server->client->stream;
         remote_address(cursor, server->stream.fd, &remote);
+    }
     struct admin_row row;
     show_begin_row(cursor, &row, writer);
     admin_row_number(&row, client ? client->stream.fd : server->stream.fd);
