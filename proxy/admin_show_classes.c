@@ -67,14 +67,9 @@ enum show_step rows_of_scaling(struct show_cursor *cursor, struct bytes_writer *
     uint32_t index;
     const struct turnstile_class *class = next_class(cursor, &index);
     const struct commons *commons = cursor->view->commons;
-    if (!class || index >= commons->config->class_count) return SHOW_END; /* those that were removed are not scaled */
-    const struct config_class *rules = &commons->config->classes[index];
-    struct scaling_rules scaling_rules = {.workers_min = (uint32_t)rules->workers_min,
-                                          .workers_max = (uint32_t)rules->workers_max,
-                                          .events_per_worker = (uint32_t)rules->events_per_worker};
     struct scaling_view view;
-    scaling_view(commons->scaling, commons->turnstile, index, (uint32_t)commons->config->settings.budget, class->clients, &scaling_rules,
-                 &view);
+    if (!class || !scaling_of_class(commons->scaling, commons->turnstile, commons->config, index, &view)) return SHOW_END;
+    const struct config_class *rules = &commons->config->classes[index];
     struct admin_row row;
     show_begin_row(cursor, &row, writer);
     admin_row_text(&row, class->name);

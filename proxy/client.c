@@ -210,13 +210,6 @@ void client_keep(struct client *client, const uint8_t *data, size_t size)
     client->input_size = (uint32_t)size;
 }
 
-void client_keep_more(struct client *client, const uint8_t *data, size_t size)
-{
-    reserve_input(client, client->input_size + size);
-    memcpy(client->input + client->input_size, data, size);
-    client->input_size += (uint32_t)size;
-}
-
 /* While it is closing, what it says is read so that the kernel does not answer with a reset that would destroy our last words. */
 static void read_away(struct client *client)
 {

@@ -142,8 +142,6 @@ static inline bool client_has_failed(const struct client *client)
 bool client_receive(struct client *client, uint8_t **data_out, size_t *size_out);
 /* Replace what is kept by these bytes, which may lie within what is kept. */
 void client_keep(struct client *client, const uint8_t *data, size_t size);
-/* Add to what is kept. */
-void client_keep_more(struct client *client, const uint8_t *data, size_t size);
 
 /* A client that is logging in: look again at what is kept. */
 void client_resume_login(struct client *client);

@@ -12,6 +12,7 @@
 #include "proxy/client_text.h"
 #include "proxy/memory.h"
 #include "proxy/prepare.h"
+#include "proxy/text_buffer.h"
 
 /* The first column of the rows that are hidden. */
 #define MARK "pgturnstile_restored"
@@ -67,41 +68,28 @@ static bool may_restore(const struct client *client, uint32_t effects)
 
 /* ---- in a query string ---- */
 
-struct text {
-    char *data;
-    size_t size;
-};
-
-static void append(struct text *text, const char *data, size_t size)
-{
-    text->data = memory_realloc(text->data, text->size + size + 1);
-    memcpy(text->data + text->size, data, size);
-    text->size += size;
-    text->data[text->size] = '\0';
-}
-
 char *restore_query(struct outgoing *outgoing, const char *text, size_t size, uint32_t effects)
 {
     struct client *client = outgoing->client;
     if (!may_restore(client, effects)) return NULL;
     struct sql_effect_scan scan;
     struct sql_statement statement;
-    struct text result = {0};
+    struct text_buffer result = {0};
     size_t copied = 0;
     char sql[SQL_MAX];
     sql_effect_init(&scan, text, size, client_text_strings(client));
     while (sql_effect_next(&scan, &statement)) {
         if (!(statement.effects & (EFFECT_SET | EFFECT_ROLE))) continue;
         if (!write_sql(client, text + statement.start, statement.end - statement.start, 0, sql)) continue;
-        append(&result, text + copied, statement.end - copied);
-        append(&result, query_head, sizeof query_head - 1);
-        append(&result, sql + strlen("SELECT "), strlen(sql) - strlen("SELECT "));
+        text_buffer_add_bytes(&result, text + copied, statement.end - copied);
+        text_buffer_add_bytes(&result, query_head, sizeof query_head - 1);
+        text_buffer_add_bytes(&result, sql + strlen("SELECT "), strlen(sql) - strlen("SELECT "));
         copied = statement.end;
     }
-    if (!result.data) return NULL;
-    append(&result, text + copied, size - copied);
+    if (!result.text) return NULL;
+    text_buffer_add_bytes(&result, text + copied, size - copied);
     outgoing->server->has_restores = true;
-    return result.data;
+    return result.text;
 }
 
 static bool has_mark(const uint8_t *body, size_t size)

@@ -100,3 +100,16 @@ void scaling_view(const struct scaling *scaling, const struct turnstile *turnsti
     if (view_out->workers_useful > 0) workers = least(workers, view_out->workers_useful);
     view_out->workers = within(workers, rules);
 }
+
+bool scaling_of_class(const struct scaling *scaling, const struct turnstile *turnstile, const struct config *config, uint32_t index,
+                      struct scaling_view *view_out)
+{
+    if (index >= config->class_count) return false;
+    const struct config_class *class = &config->classes[index];
+    struct scaling_rules rules = {.workers_min = (uint32_t) class->workers_min,
+                                  .workers_max = (uint32_t) class->workers_max,
+                                  .events_per_worker = (uint32_t) class->events_per_worker};
+    scaling_view(scaling, turnstile, index, (uint32_t)config->settings.budget, turnstile_class_at(turnstile, index)->clients, &rules,
+                 view_out);
+    return true;
+}

@@ -1,6 +1,7 @@
 #ifndef PROXY_SCALING_H
 #define PROXY_SCALING_H
 
+#include "proxy/config.h"
 #include "proxy/turnstile.h"
 
 /*
@@ -39,5 +40,8 @@ struct scaling_view {
 };
 void scaling_view(const struct scaling *scaling, const struct turnstile *turnstile, uint32_t index, uint32_t budget, uint32_t clients,
                   const struct scaling_rules *rules, struct scaling_view *view_out);
+/* The same by the configuration, for the clients that the turnstile knows. False: the class is configured no more, and is not scaled. */
+bool scaling_of_class(const struct scaling *scaling, const struct turnstile *turnstile, const struct config *config, uint32_t index,
+                      struct scaling_view *view_out);
 
 #endif

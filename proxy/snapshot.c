@@ -43,14 +43,8 @@ static void copy_class(struct snapshot *snapshot, const struct turnstile_class *
 
 static void add_scaling(const struct commons *commons, uint32_t index, struct snapshot_class *copy)
 {
-    if (index >= commons->config->class_count) return;
-    const struct config_class *rules = &commons->config->classes[index];
-    struct scaling_rules scaling_rules = {.workers_min = (uint32_t)rules->workers_min,
-                                          .workers_max = (uint32_t)rules->workers_max,
-                                          .events_per_worker = (uint32_t)rules->events_per_worker};
     struct scaling_view view;
-    scaling_view(commons->scaling, commons->turnstile, index, (uint32_t)commons->config->settings.budget, copy->clients, &scaling_rules,
-                 &view);
+    if (!scaling_of_class(commons->scaling, commons->turnstile, commons->config, index, &view)) return;
     copy->workers = view.workers;
     copy->workers_useful = view.workers_useful;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "proxy/memory.h"
+#include "proxy/text_buffer.h"
 
 _Static_assert(SQL_EFFECT_COUNT <= 31, "the highest bit is ours");
 
@@ -49,25 +49,12 @@ uint32_t statement_effects(struct statement *statement, bool can_scan, enum sql_
     return statement->effects;
 }
 
-struct text {
-    char *data;
-    size_t size;
-};
-
-static void append(struct text *text, const char *data, size_t size)
-{
-    text->data = memory_realloc(text->data, text->size + size + 1);
-    memcpy(text->data + text->size, data, size);
-    text->size += size;
-    text->data[text->size] = '\0';
-}
-
 char *statement_rename(const char *text, size_t size, enum sql_strings strings,
                        const char *(*rename)(void *context, const char *name, uint32_t effect), void *context)
 {
     struct sql_effect_scan scan;
     struct sql_statement statement;
-    struct text result = {0};
+    struct text_buffer result = {0};
     size_t copied = 0;
     sql_effect_init(&scan, text, size, strings);
     while (sql_effect_next(&scan, &statement)) {
@@ -78,10 +65,10 @@ char *statement_rename(const char *text, size_t size, enum sql_strings strings,
         const char *other = rename(context, is_named ? name : NULL, effect);
         if (!other) continue;
         size_t start = (size_t)(statement.name.text - text);
-        append(&result, text + copied, start - copied);
-        append(&result, other, strlen(other));
+        text_buffer_add_bytes(&result, text + copied, start - copied);
+        text_buffer_add(&result, other);
         copied = start + statement.name.size;
     }
-    if (result.data) append(&result, text + copied, size - copied);
-    return result.data;
+    if (result.text) text_buffer_add_bytes(&result, text + copied, size - copied);
+    return result.text;
 }

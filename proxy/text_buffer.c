@@ -27,7 +27,7 @@ static void reserve(struct text_buffer *buffer, size_t more)
     buffer->capacity = capacity;
 }
 
-static void add_bytes(struct text_buffer *buffer, const char *bytes, size_t size)
+void text_buffer_add_bytes(struct text_buffer *buffer, const char *bytes, size_t size)
 {
     reserve(buffer, size);
     memcpy(buffer->text + buffer->size, bytes, size);
@@ -37,7 +37,7 @@ static void add_bytes(struct text_buffer *buffer, const char *bytes, size_t size
 
 void text_buffer_add(struct text_buffer *buffer, const char *text)
 {
-    add_bytes(buffer, text, strlen(text));
+    text_buffer_add_bytes(buffer, text, strlen(text));
 }
 
 void text_buffer_print(struct text_buffer *buffer, const char *format, ...)
@@ -86,7 +86,7 @@ static size_t add_label_character(struct text_buffer *buffer, const char *text)
     case '"': text_buffer_add(buffer, "\\\""); break;
     case '\\': text_buffer_add(buffer, "\\\\"); break;
     case '\n': text_buffer_add(buffer, "\\n"); break;
-    default: add_bytes(buffer, text, size);
+    default: text_buffer_add_bytes(buffer, text, size);
     }
     return size;
 }

@@ -12,6 +12,7 @@ struct text_buffer {
 void text_buffer_fini(struct text_buffer *buffer);
 
 void text_buffer_add(struct text_buffer *buffer, const char *text);
+void text_buffer_add_bytes(struct text_buffer *buffer, const char *bytes, size_t size);
 void text_buffer_print(struct text_buffer *buffer, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* A JSON string with its quotes (RFC 8259). A byte that is no UTF-8 becomes U+FFFD. */

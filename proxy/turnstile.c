@@ -783,11 +783,6 @@ int64_t turnstile_class_longest_wait_us(const struct turnstile_class *class, int
     return oldest && now_us > oldest->since_us ? now_us - oldest->since_us : 0;
 }
 
-const struct turnstile_pool *turnstile_first_pool(const struct turnstile *turnstile)
-{
-    return turnstile->pools;
-}
-
 const struct turnstile_key *turnstile_key_of(const struct turnstile_waiter *waiter)
 {
     return waiter->lane->key;
