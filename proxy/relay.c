@@ -306,8 +306,8 @@ static bool take_lease(struct client *client, const uint8_t *data, size_t size)
 /* It leases no server, or none that knows of its transaction. */
 static bool is_at_rest(const struct client *client)
 {
-    if (client->state == CLIENT_LEASING) return client_has_failed(client) && !client->server->holds_client_back;
-    return client->state == CLIENT_READY;
+    if (client->state != CLIENT_LEASING) return client->state == CLIENT_READY;
+    return (client_has_failed(client) || client->discards_to_sync) && !client->server->holds_client_back;
 }
 
 /* It waits, says its state, but the queue was full. */

@@ -2,6 +2,8 @@
  * Clocks of clients: what reaches a limit is ended, the client told in the words of the setting, the server rolled back and kept, and nobody else notices. Bounds in
  * time are generous: the machine may be busy.
  */
+#include "tests/e2e/support/fake_server.h"
+#include "tests/e2e/support/files.h"
 #include "tests/e2e/support/proxy.h"
 #include "tests/e2e/support/sql.h"
 #include "tests/e2e/support/stage.h"
@@ -9,6 +11,7 @@
 #include "tests/e2e/support/wire.h"
 
 #include <criterion/criterion.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -157,6 +160,63 @@ Test(clocks, deadline_of_a_silent_transaction)
     stage_run(wire, "", NULL);
     stage_sync(wire, "E:57014 Z:I");
     end_with(&wire);
+}
+
+/* Whether the fake server has been told to roll back, and may. */
+static atomic_bool is_asked_to_roll_back, may_roll_back;
+
+static void roll_back_when_told(struct fake_connection *connection)
+{
+    struct bytes_writer *out = &connection->wire->out;
+    char status = 'I';
+    struct wire_message message;
+    fake_welcome(connection);
+    while ((message = fake_read(connection)).type != 0) {
+        switch (message.type) {
+        case FRONTEND_PARSE: backend_write_bare(out, BACKEND_PARSE_COMPLETE); break;
+        case FRONTEND_BIND: backend_write_bare(out, BACKEND_BIND_COMPLETE); break;
+        case FRONTEND_EXECUTE:
+            backend_write_command_complete(out, "BEGIN");
+            status = 'T';
+            break;
+        case FRONTEND_QUERY:
+            if (strcmp((const char *)message.body, "ROLLBACK") == 0) {
+                atomic_store(&is_asked_to_roll_back, true);
+                while (!atomic_load(&may_roll_back)) nap();
+                status = 'I';
+            }
+            backend_write_command_complete(out, status == 'I' ? "ROLLBACK" : "INSERT 0 1");
+            backend_write_ready_for_query(out, status);
+            wire_flush(connection->wire);
+            break;
+        default: break;
+        }
+    }
+}
+
+/* The COMMIT comes while the server is still rolling back: refused as a whole once that is done, and the server hears nothing of it. */
+Test(clocks, deadline_and_a_commit_that_comes_during_the_rollback)
+{
+    struct fake_server *server = fake_server_start(roll_back_when_told, NULL);
+    char *databases = text_format("app = host=127.0.0.1 port=%d", fake_server_port(server));
+    struct proxy *one = proxy_start_with(&(struct proxy_options){.databases = databases, .settings = "budget = 1\ndeadline = 0.3\n"});
+    struct wire *wire = wire_session(one->port), *other = wire_session(one->port);
+    stage_query(wire, "begin", "C:BEGIN Z:T");
+    stage_query(wire, "insert into target values (1)", "C:INSERT_0_1 Z:T");
+    WAIT_FOR(atomic_load(&is_asked_to_roll_back), SOON_MS);
+    stage_parse(wire, "", "commit");
+    stage_run(wire, "", NULL);
+    frontend_write_sync(&wire->out);
+    wire_flush(wire);
+    stage_query(other, "begin", "C:BEGIN Z:T"); /* by now the proxy has read what was sent before */
+    atomic_store(&may_roll_back, true);
+    wire_expect(wire, "E:57014 Z:I");
+    stage_query(wire, "begin", "C:BEGIN Z:T");
+    wire_close(&wire);
+    wire_close(&other);
+    proxy_finish(&one);
+    fake_server_stop(&server);
+    free(databases);
 }
 
 /* The wait counts. */
