@@ -95,4 +95,10 @@ struct commons {
     bool is_closing_servers; /* the last clients are gone */
 };
 
+/* `commons` is zeroed; the reference to `config` is the commons' from here on. What upper floors keep in it is theirs to make, and to free first. */
+void commons_init(struct commons *commons, struct config *config);
+/* Some helper thread is busy, or about to be: commons_fini would wait for it. */
+bool commons_has_jobs(const struct commons *commons);
+void commons_fini(struct commons *commons);
+
 #endif

@@ -1,0 +1,119 @@
+/*
+ * What takeover.c asks of this process.
+ */
+#include "proxy/restart.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proxy/memory.h"
+#include "proxy/relay.h"
+
+static void apply_budget(const struct restart *restart)
+{
+    const struct commons *commons = restart->pools->commons;
+    const struct settings *settings = &commons->config->settings;
+    uint32_t budget = (uint32_t)settings->budget;
+    if (restart->budget_limit < budget) budget = restart->budget_limit;
+    turnstile_set_budget(commons->turnstile, budget, (uint32_t)settings->max_server_logins);
+}
+
+static void on_measure(void *context, struct budget_side *side_out)
+{
+    const struct restart *restart = context;
+    const struct commons *commons = restart->pools->commons;
+    *side_out = (struct budget_side){
+        .clients = commons->client_count, .held = turnstile_slots(commons->turnstile), .demand = pools_demand(restart->pools)};
+}
+
+static void on_budget(void *context, uint32_t budget)
+{
+    struct restart *restart = context;
+    if (restart->budget_limit == budget) return;
+    restart->budget_limit = budget;
+    apply_budget(restart);
+}
+
+static bool on_offer(void *context, struct takeover_sockets *sockets_out)
+{
+    const struct restart *restart = context;
+    return !restart->pools->commons->is_shutting_down && entrance_offer(restart->entrance, sockets_out);
+}
+
+static void on_handed_over(void *context, uint32_t to_pid)
+{
+    struct restart *restart = context;
+    const struct commons *commons = restart->pools->commons;
+    (void)to_pid;
+    entrance_leave(restart->entrance);
+    int64_t timeout_us = commons->config->settings.restart_timeout_us;
+    if (timeout_us > 0 && !commons->is_shutting_down) ending_schedule(restart->ending, timeout_us);
+}
+
+static void on_cancel(void *context, uint32_t pid, uint32_t secret)
+{
+    struct restart *restart = context;
+    const uint8_t key[4] = {(uint8_t)(secret >> 24), (uint8_t)(secret >> 16), (uint8_t)(secret >> 8), (uint8_t)secret};
+    relay_cancel_requested(restart->pools->commons, pid, key, sizeof key);
+}
+
+static void on_stop(void *context)
+{
+    struct restart *restart = context;
+    if (!restart->pools->commons->is_shutting_down) ending_with_transactions(restart->ending);
+}
+
+/* restart_socket, or the one beside the pidfile; NULL: none. */
+static char *path_of(const struct settings *settings)
+{
+    if (*settings->restart_socket) return memory_strdup(settings->restart_socket);
+    if (!*settings->pidfile) return NULL;
+    size_t size = strlen(settings->pidfile) + sizeof ".restart";
+    char *path = memory_alloc(size);
+    snprintf(path, size, "%s.restart", settings->pidfile);
+    return path;
+}
+
+void restart_init(struct restart *restart, struct pools *pools, struct entrance *entrance, struct ending *ending)
+{
+    const struct takeover_host host = {.context = restart,
+                                       .measure = on_measure,
+                                       .set_budget = on_budget,
+                                       .offer = on_offer,
+                                       .handed_over = on_handed_over,
+                                       .cancel = on_cancel,
+                                       .stop = on_stop};
+    restart->pools = pools;
+    restart->entrance = entrance;
+    restart->ending = ending;
+    restart->takeover = takeover_new(pools->commons->loop, &host);
+    restart->path = path_of(&pools->commons->config->settings);
+    restart->budget_limit = UINT32_MAX;
+}
+
+int restart_ask(const struct restart *restart, struct takeover_gift *gift, struct error *error)
+{
+    if (restart->path) return takeover_ask(restart->path, gift, error);
+    error_set(error, "",
+              "-R needs the setting restart_socket or pidfile, both in this configuration and in that of the running pgturnstile");
+    return -1;
+}
+
+int restart_listen(struct restart *restart, bool is_activated, struct error *error)
+{
+    return restart->path ? takeover_listen(restart->takeover, restart->path, is_activated, error) : 0;
+}
+
+void restart_set_budget(struct restart *restart)
+{
+    uint32_t budget = (uint32_t)restart->pools->commons->config->settings.budget;
+    if (!takeover_set_budget(restart->takeover, budget)) apply_budget(restart);
+}
+
+void restart_fini(struct restart *restart)
+{
+    takeover_free(&restart->takeover);
+    free(restart->path);
+    restart->path = NULL;
+}
