@@ -17,6 +17,7 @@
 #include "proxy/inquiry.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
+#include "proxy/pool_login.h"
 
 enum { WELCOMES_MAX = 64, WELCOME_SIZE_MAX = 16 * 1024 };
 
@@ -380,7 +381,7 @@ void admission_begin(struct pools *pools, struct client *client)
         admission_granted(client, server);
         return;
     }
-    if (pool_is_refusing(pool)) {
+    if (pool_login_is_refused(pool)) {
         admission_refused(client);
         return;
     }
@@ -406,7 +407,7 @@ void admission_refused(struct client *client)
 
 void admission_wait_timed_out(struct deadline *deadline)
 {
-    struct client *client = (struct client *)((char *)deadline - offsetof(struct client, deadline));
+    struct client *client = client_of_deadline(deadline);
     const struct pool *pool = client->pool;
     client->host->commons->stats.wait_timeouts++;
     if (pool->failure)

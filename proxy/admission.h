@@ -3,6 +3,7 @@
 
 #include "protocol/backend.h"
 #include "proxy/lease.h"
+#include "proxy/pools.h"
 
 /*
  * From the proof of identity to the first ReadyForQuery: which pool, which settings, and what the client is told of its server. The welcome holds the server's own values

@@ -47,11 +47,6 @@ static struct client *client_of_stream(struct stream *stream)
     return (struct client *)((char *)stream - offsetof(struct client, stream));
 }
 
-static struct client *client_of_deadline(struct deadline *deadline)
-{
-    return (struct client *)((char *)deadline - offsetof(struct client, deadline));
-}
-
 static void set_socket_options(int fd, const struct settings *settings)
 {
     int one = 1;

@@ -140,6 +140,16 @@ static inline bool client_has_failed(const struct client *client)
  * client_keep. False: nothing new, or the client has ended and is closed now.
  */
 bool client_receive(struct client *client, uint8_t **data_out, size_t *size_out);
+/* Whose it is. */
+static inline struct client *client_of_deadline(struct deadline *deadline)
+{
+    return (struct client *)((char *)deadline - offsetof(struct client, deadline));
+}
+static inline struct client *client_of_waiter(struct turnstile_waiter *waiter)
+{
+    return (struct client *)((char *)waiter - offsetof(struct client, waiter));
+}
+
 /* Replace what is kept by these bytes, which may lie within what is kept. */
 void client_keep(struct client *client, const uint8_t *data, size_t size);
 

@@ -2,6 +2,7 @@
 #define PROXY_ENTRANCE_H
 
 #include "proxy/http_pages.h"
+#include "proxy/pools.h"
 #include "proxy/takeover_channel.h"
 
 /*

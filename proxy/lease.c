@@ -229,7 +229,7 @@ struct server *lease_without_client(struct pool *pool)
 
 void lease_cleaning_timed_out(struct deadline *deadline)
 {
-    struct server *server = (struct server *)((char *)deadline - offsetof(struct server, deadline));
+    struct server *server = server_of_deadline(deadline);
     if (server->host->commons->now_us >= server->abandon_at_us) {
         pool_close_server(server, "abandon_timeout");
         return;

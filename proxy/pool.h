@@ -10,8 +10,7 @@
 #include "proxy/server_groups.h"
 
 /*
- * The servers and clients of one (database, user), and all such pools of a worker. It opens and closes servers as the turnstile orders, keeps the idle
- * ones, and remembers why a login failed. Bytes are not its concern.
+ * The servers and clients of one (database, user). It keeps the idle servers, hands them out and closes them as the turnstile orders. Bytes are not its concern.
  */
 struct setting_names;
 struct welcome; /* admission.c's: what a client with certain settings is told */
@@ -52,7 +51,7 @@ struct pools_host {
     void (*message_ended)(void *server, enum exchange_outcome outcome);
     /* The server is gone: forget what belongs to the floors above. */
     void (*forget_server)(struct server *server);
-    /* The turnstile let it in: `server` is LEASED already and its is linked to nobody. */
+    /* The turnstile let it in: `server` is LEASED already and linked to nobody. */
     void (*granted)(struct client *client, struct server *server);
     /* Its pool has no server, and the login was refused for good. The client is off the queue. */
     void (*refused)(struct client *client);
@@ -73,22 +72,6 @@ struct pools {
     struct server_groups database_slots, user_slots; /* for max_db_connections and max_user_connections */
 };
 
-void pools_init(struct pools *pools, struct commons *commons, const struct pools_host *host);
-/* Carry out what the turnstile orders; once a turn of the loop. */
-void pools_run_orders(struct pools *pools);
-/* Timeouts of idle servers, empty pools; about once a second. */
-void pools_housekeeping(struct pools *pools);
-/* A new configuration is in force: limits at once, connection settings for new servers (the others retire). */
-void pools_reload(struct pools *pools);
-/* End every idle server; the others as they come free. */
-void pools_close_servers(struct pools *pools, const char *reason);
-/* How many servers could be in use now: leased, being opened, waited for. O(pools). */
-uint32_t pools_demand(const struct pools *pools);
-bool pools_are_empty(const struct pools *pools); /* no server is left */
-void pools_free_all(struct pools *pools);        /* asserts that they hold nobody */
-
-/* The pool for these names, made when needed. NULL: no such database is configured. */
-struct pool *pools_find(struct pools *pools, const char *database, const char *user);
 void pool_join(struct pool *pool, struct client *client);
 void pool_leave(struct client *client); /* harmless when in none; off the queue too */
 
@@ -101,15 +84,25 @@ struct server *pool_take(struct pool *pool, const struct client *client);
 struct server *pool_take_spare(struct pool *pool);
 /* Queue up: pools_host.granted or .refused follows, unless it leaves. False: the queue of its class is full. */
 bool pool_wait(struct pool *pool, struct client *client);
-/* A login failed, it was a refusal, it is not time to try again yet, and no server of the pool works. */
-bool pool_is_refusing(const struct pool *pool);
 /* LEASED or CLEANING, at rest and clean: to the idle ones; ended instead when it is too old or retired. */
 void pool_give_back(struct server *server);
 /* Told to end (CLOSING), from whatever state. */
 void pool_close_server(struct server *server, const char *reason);
 /* It ended by itself. */
 void pool_lose_server(struct server *server, const char *reason);
+/* Why a server that is at rest should end: its age, the configuration, PAUSE ... NULL: it should not. */
+const char *pool_reason_to_end(const struct server *server);
 /* The server reports this value while idle: it is the new default. */
 void pool_default_changed(struct pool *pool, enum parameter parameter, const char *value);
+
+/* The turnstile's orders, which has counted them already. GRANT: the server that is the waiter's, LEASED and linked to nobody. */
+struct server *pool_grant(struct pool *pool, const struct turnstile_order *order);
+void pool_evict(struct pool *pool);
+/* The server's login has worked: it is idle now, or ended when there is a reason. */
+void pool_server_opened(struct server *server);
+/* It has failed: the server is gone, and none is opened before that time. */
+void pool_server_failed(struct server *server, int64_t retry_at_us);
+/* For server_host.closed: PostgreSQL has let go of it, and its slot is free again. */
+void pool_server_closed(struct server *server, enum server_state was);
 
 #endif

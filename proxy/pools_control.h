@@ -1,7 +1,7 @@
 #ifndef PROXY_POOLS_CONTROL_H
 #define PROXY_POOLS_CONTROL_H
 
-#include "proxy/pool.h"
+#include "proxy/pools.h"
 
 /*
  * What the console and signals may do to pools. `home` is one database, or NULL for all of them. A database that is paused by name and by "all" is

@@ -19,6 +19,7 @@
 #include "proxy/inquiry.h"
 #include "proxy/local_transaction.h"
 #include "proxy/observe.h"
+#include "proxy/pool_login.h"
 #include "proxy/prepare.h"
 #include "proxy/rewrite.h"
 
@@ -296,7 +297,7 @@ static bool take_lease(struct client *client, const uint8_t *data, size_t size)
         lease_begin(client, server);
         return true;
     }
-    if (pool_is_refusing(pool))
+    if (pool_login_is_refused(pool))
         relay_refused(client);
     else
         relay_queue_wait(client);

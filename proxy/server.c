@@ -244,7 +244,7 @@ void server_gone(struct server *server, const char *reason)
 
 void server_closing_timed_out(struct deadline *deadline)
 {
-    struct server *server = (struct server *)((char *)deadline - offsetof(struct server, deadline));
+    struct server *server = server_of_deadline(deadline);
     struct log_line line;
     server_log_begin(server, &line, LOG_LEVEL_WARNING, "server_close_timeout");
     log_text(&line, "hint", "PostgreSQL did not end the connection in time; it may count one more than we do for a while");

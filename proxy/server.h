@@ -87,6 +87,12 @@ struct server {
     int64_t abandon_at_us;                  /* CLEANING: closed when it is not done by then; 0: no hurry */
 };
 
+/* Whose it is. */
+static inline struct server *server_of_deadline(struct deadline *deadline)
+{
+    return (struct server *)((char *)deadline - offsetof(struct server, deadline));
+}
+
 /* A server that has yet to log in (LOGGING_IN): no socket. */
 struct server *server_new(const struct server_host *host);
 /* The login succeeded: take its connection over, and become IDLE. */
