@@ -13,8 +13,6 @@ struct bytes_reader client_login_parameters(const struct client_login *login);
 
 /* For client_host.login_input. The client may be closed afterwards. */
 size_t client_auth_input(struct client *client, const uint8_t *data, size_t size);
-/* The client leaves: it no longer waits for a derivation. */
-void client_auth_leave(struct client *client);
 /* For client_host.forget_login, and for a client that has been welcomed. */
 void client_auth_free(struct client *client);
 

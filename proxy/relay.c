@@ -13,7 +13,7 @@
 #include "protocol/frame.h"
 #include "protocol/frontend.h"
 #include "proxy/classify.h"
-#include "proxy/client_auth.h"
+#include "proxy/client_proof.h"
 #include "proxy/client_clocks.h"
 #include "proxy/hold.h"
 #include "proxy/inquiry.h"
@@ -383,7 +383,7 @@ void relay_client_drained(struct client *client)
 void relay_client_leaving(struct client *client, enum client_state was)
 {
     (void)was;
-    client_auth_leave(client);
+    client_proof_leave(client);
     client_clocks_forget(client);
     lease_abandon(client, client->is_polite);
     admission_forget(client);
