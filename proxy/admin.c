@@ -17,6 +17,7 @@
 #include "protocol/frontend.h"
 #include "proxy/admin_session.h"
 #include "proxy/client_auth.h"
+#include "proxy/client_login.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
 
@@ -421,7 +422,7 @@ static void write_welcome(struct client *client)
 static void take_application_name(struct client *client)
 {
     client->settings = session_state_empty(client->host->commons->states);
-    struct bytes_reader parameters = client_login_parameters(client->login);
+    struct bytes_reader parameters = client->login->parameters;
     for (const char *name, *value; frontend_next_parameter(&parameters, &name, &value);)
         if (strcmp(name, "application_name") == 0) client->settings = session_state_with(client->settings, name, value);
 }

@@ -32,11 +32,6 @@ void client_auth_free(struct client *client)
     free(login);
 }
 
-struct bytes_reader client_login_parameters(const struct client_login *login)
-{
-    return login->parameters;
-}
-
 /* ---- the console ---- */
 
 /*

@@ -13,7 +13,7 @@
  * The servers and clients of one (database, user). It keeps the idle servers, hands them out and closes them as the turnstile orders. Bytes are not its concern.
  */
 struct setting_names;
-struct welcome; /* admission.c's: what a client with certain settings is told */
+struct welcome; /* welcome.c's: what a client with certain settings is told */
 
 struct pool {
     struct pools *pools;

@@ -25,6 +25,7 @@
 #include "proxy/report_file.h"
 #include "proxy/service_manager.h"
 #include "proxy/timeouts.h"
+#include "proxy/welcome.h"
 
 enum { STATUS_PERIOD_US = 5000000 };
 
@@ -86,7 +87,7 @@ static const struct pools_host pools_host = {.message_ended = prepare_ended,
                                              .forget_setting_names = inquiry_forget_setting_names,
                                              .granted = relay_granted,
                                              .refused = relay_refused,
-                                             .forget_welcomes = admission_forget_welcomes};
+                                             .forget_welcomes = welcome_forget_all};
 
 /* ---- what the console asks for ---- */
 
