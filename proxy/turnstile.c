@@ -1,8 +1,8 @@
 /*
  * The arbiter over the budget. Not for: sockets, deadlines of waiters, which server of a pool is handed out, what a class may have (turnstile_classes.c), queues
- * (turnstile_queue.c).
+ * (turnstile_queue.c), counting (turnstile_slots.c), which pool makes way for which (turnstile_need.c).
  *
- * Who is next is decided in one place, choose(). Everything else counts.
+ * Who is next is decided in one place, choose().
  *
  * Invariants, after each call:
  *   - the totals are the sums over the pools, and a group's over its pools; an order is counted before it is given;
@@ -19,14 +19,12 @@
 #include "proxy/memory.h"
 
 struct turnstile {
+    struct turnstile_slots slots;
     struct turnstile_classes classes;
     struct turnstile_queue queue;
     struct turnstile_pool *pools;
-    struct turnstile_pool *line;           /* pools with waiters */
-    struct turnstile_pool *idle_pools;     /* pools with idle servers */
-    struct turnstile_pool *promised_pools; /* pools with promises */
-    uint32_t budget, logins_max;
-    uint32_t slots, opening, idle, closing, promised; /* sums over the pools; slots: of all states */
+    struct turnstile_pool *line; /* pools with waiters */
+    uint32_t logins_max;
     uint32_t waiting;
     bool has_odd_pool; /* some pool may be above its limit or below its minimum */
     bool is_drained;   /* nothing has happened since there were no more orders */
@@ -36,7 +34,7 @@ struct turnstile *turnstile_new(uint32_t budget, uint32_t logins_max)
 {
     assert(budget > 0 && logins_max > 0);
     struct turnstile *turnstile = memory_zalloc(sizeof *turnstile);
-    turnstile->budget = budget;
+    turnstile->slots.budget = budget;
     turnstile->logins_max = logins_max;
     turnstile_classes_init(&turnstile->classes, budget);
     return turnstile;
@@ -53,119 +51,21 @@ void turnstile_free(struct turnstile **turnstile)
     *turnstile = NULL;
 }
 
-/* ---- numbers ---- */
-
-static uint32_t least(uint32_t a, uint32_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint32_t live(const struct turnstile_pool *pool)
-{
-    return pool->opening + pool->idle + pool->leased;
-}
-
-/* What a pool has or will have without any further order. */
-static uint32_t held(const struct turnstile_pool *pool)
-{
-    return live(pool) + pool->promised;
-}
-
-static bool is_over_budget(const struct turnstile *turnstile)
-{
-    return turnstile->slots - turnstile->closing > turnstile->budget;
-}
-
-static bool is_over_limit(const struct turnstile_pool *pool)
-{
-    if (pool->limit > 0 && live(pool) > pool->limit + pool->reserve) return true;
-    for (int i = 0; i < TURNSTILE_GROUPS; i++) {
-        const struct turnstile_group *group = pool->groups[i];
-        if (group && group->limit > 0 && group->slots - group->closing > group->limit) return true;
-    }
-    return false;
-}
-
 static bool is_below_minimum(const struct turnstile_pool *pool)
 {
-    return live(pool) < pool->minimum;
-}
-
-/* At most one login at a time as long as nothing says that logins of this pool work. */
-static bool is_unproven(const struct turnstile_pool *pool)
-{
-    return pool->idle + pool->leased == 0 || pool->retry_at_us != 0;
-}
-
-/*
- * How many of the pool's waiters their classes and keys could have served now, as of the last ranking of the classes; nothing above `enough` matters. Of those
- * classes only that have a place up to this one.
- */
-static uint32_t demand(const struct turnstile_pool *pool, uint32_t place, uint32_t enough)
-{
-    uint32_t sum = 0;
-    if (pool->waiting == 0) return 0;
-    for (const struct turnstile_desk *desk = pool->desks; desk && sum < enough; desk = desk->next_of_pool)
-        if (desk->servable > 0 && desk->class->place <= place) sum += least(desk->servable, desk->class->room);
-    return sum;
-}
-
-/* Since when somebody waits who could be served. */
-static int64_t waits_since(const struct turnstile_pool *pool, int64_t now_us)
-{
-    int64_t since_us = now_us;
-    struct turnstile_desk *desk;
-    DL_FOREACH2(pool->desks, desk, next_of_pool) {
-        if (desk->servable == 0 || desk->class->room == 0) continue;
-        const struct turnstile_waiter *waiter = turnstile_queue_first(desk);
-        if (waiter->since_us < since_us) since_us = waiter->since_us;
-    }
-    return since_us;
-}
-
-static uint32_t limit_of(const struct turnstile *turnstile, const struct turnstile_pool *pool, int64_t now_us)
-{
-    if (pool->limit == 0) return turnstile->budget;
-    if (pool->reserve == 0 || pool->reserve_after_us <= 0) return pool->limit;
-    return pool->limit + (now_us - waits_since(pool, now_us) >= pool->reserve_after_us ? pool->reserve : 0);
-}
-
-/* How many of `missing` servers may be in the making at once, by the pool's own limits. */
-static uint32_t openings_allowed(const struct turnstile *turnstile, const struct turnstile_pool *pool, uint32_t missing, int64_t now_us)
-{
-    if (pool->is_held || missing == 0) return 0;
-    uint32_t others = pool->idle + pool->leased + pool->closing, limit = limit_of(turnstile, pool, now_us);
-    uint32_t openings = least(missing, limit > others ? limit - others : 0);
-    return is_unproven(pool) ? least(openings, 1) : openings;
-}
-
-/* How many servers should be opening or promised for the waiters of this pool; it does not matter how many more than there are now. */
-static uint32_t openings_wanted(const struct turnstile *turnstile, const struct turnstile_pool *pool, uint32_t place, int64_t now_us)
-{
-    uint32_t wanted = demand(pool, place, held(pool) + 1);
-    return openings_allowed(turnstile, pool, wanted > pool->idle ? wanted - pool->idle : 0, now_us);
+    return turnstile_slots_live(pool) < pool->minimum;
 }
 
 /* ---- bookkeeping ---- */
-
-static void set_promised(struct turnstile *turnstile, struct turnstile_pool *pool, uint32_t promised)
-{
-    if (pool->promised == 0 && promised > 0) DL_APPEND2(turnstile->promised_pools, pool, previous_promised, next_promised);
-    if (pool->promised > 0 && promised == 0) DL_DELETE2(turnstile->promised_pools, pool, previous_promised, next_promised);
-    turnstile->promised = turnstile->promised - pool->promised + promised;
-    for (int i = 0; i < TURNSTILE_GROUPS; i++)
-        if (pool->groups[i]) pool->groups[i]->promised = pool->groups[i]->promised - pool->promised + promised;
-    pool->promised = promised;
-}
 
 /* Take back what the pool's waiters cannot use any more. */
 static void trim_promises(struct turnstile *turnstile, int64_t now_us)
 {
     struct turnstile_pool *pool, *next;
-    DL_FOREACH_SAFE2(turnstile->promised_pools, pool, next, next_promised) {
-        uint32_t wanted = pool->retry_at_us > now_us ? 0 : openings_wanted(turnstile, pool, UINT32_MAX, now_us);
+    DL_FOREACH_SAFE2(turnstile->slots.promised_pools, pool, next, next_promised) {
+        uint32_t wanted = pool->retry_at_us > now_us ? 0 : turnstile_need_openings(&turnstile->slots, pool, UINT32_MAX, now_us);
         uint32_t due = wanted > pool->opening ? wanted - pool->opening : 0;
-        if (pool->promised > due) set_promised(turnstile, pool, due);
+        if (pool->promised > due) turnstile_slots_set_promised(&turnstile->slots, pool, due);
     }
 }
 
@@ -173,37 +73,7 @@ static void trim_promises(struct turnstile *turnstile, int64_t now_us)
 static void settle(struct turnstile *turnstile, const struct turnstile_pool *pool)
 {
     turnstile->is_drained = false;
-    if (is_below_minimum(pool) || is_over_limit(pool)) turnstile->has_odd_pool = true;
-}
-
-static void add_idle(struct turnstile *turnstile, struct turnstile_pool *pool)
-{
-    if (pool->idle == 0) DL_APPEND2(turnstile->idle_pools, pool, previous_idle, next_idle);
-    pool->idle++;
-    turnstile->idle++;
-}
-
-static void take_idle(struct turnstile *turnstile, struct turnstile_pool *pool)
-{
-    assert(pool->idle > 0);
-    pool->idle--;
-    turnstile->idle--;
-    if (pool->idle == 0) DL_DELETE2(turnstile->idle_pools, pool, previous_idle, next_idle);
-}
-
-static void take_opening(struct turnstile *turnstile, struct turnstile_pool *pool)
-{
-    assert(pool->opening > 0);
-    pool->opening--;
-    turnstile->opening--;
-}
-
-static void add_closing(struct turnstile *turnstile, struct turnstile_pool *pool)
-{
-    pool->closing++;
-    turnstile->closing++;
-    for (int i = 0; i < TURNSTILE_GROUPS; i++)
-        if (pool->groups[i]) pool->groups[i]->closing++;
+    if (is_below_minimum(pool) || turnstile_slots_over_limit(pool)) turnstile->has_odd_pool = true;
 }
 
 static void put_key(struct turnstile *turnstile, struct turnstile_key *key)
@@ -233,7 +103,7 @@ static struct turnstile_key *dequeue(struct turnstile *turnstile, struct turnsti
 /* The classes have counted it. */
 static void lease_idle(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_key *key)
 {
-    take_idle(turnstile, pool);
+    turnstile_slots_take_idle(&turnstile->slots, pool);
     pool->leased++;
     pool->last_class = key->class;
     if (key->class->rules.share_limit > 0) turnstile_queue_key_changed(key);
@@ -283,25 +153,25 @@ void turnstile_set_classes(struct turnstile *turnstile, const struct turnstile_c
 void turnstile_set_budget(struct turnstile *turnstile, uint32_t budget, uint32_t logins_max)
 {
     assert(logins_max > 0);
-    turnstile->budget = turnstile->classes.budget = budget;
+    turnstile->slots.budget = turnstile->classes.budget = budget;
     turnstile->logins_max = logins_max;
     turnstile->has_odd_pool = true;
     turnstile->is_drained = false;
     /* Some promises may not be kept now. Without any, turnstile_next makes those that can. */
-    while (turnstile->promised_pools) set_promised(turnstile, turnstile->promised_pools, 0);
+    while (turnstile->slots.promised_pools) turnstile_slots_set_promised(&turnstile->slots, turnstile->slots.promised_pools, 0);
 }
 
 void turnstile_add_pool(struct turnstile *turnstile, struct turnstile_pool *pool)
 {
-    assert(live(pool) + pool->closing == 0 && pool->waiting == 0);
+    assert(turnstile_slots_live(pool) + pool->closing == 0 && pool->waiting == 0);
     DL_APPEND2(turnstile->pools, pool, previous, next);
     turnstile->has_odd_pool = true;
 }
 
 void turnstile_remove_pool(struct turnstile *turnstile, struct turnstile_pool *pool)
 {
-    assert(live(pool) + pool->closing == 0 && pool->waiting == 0);
-    set_promised(turnstile, pool, 0);
+    assert(turnstile_slots_live(pool) + pool->closing == 0 && pool->waiting == 0);
+    turnstile_slots_set_promised(&turnstile->slots, pool, 0);
     turnstile_queue_drop_pool(&pool->desks);
     DL_DELETE2(turnstile->pools, pool, previous, next);
 }
@@ -326,7 +196,7 @@ bool turnstile_try(struct turnstile *turnstile, struct turnstile_pool *pool, str
     if (turnstile->waiting > 0 && !turnstile->is_drained &&
         (pool->waiting > 0 || (key->class->waiting > 0 && is_scarce(turnstile, key->class))))
         return false;
-    if (is_over_budget(turnstile) || is_over_limit(pool)) return false;
+    if (turnstile_slots_over_budget(&turnstile->slots) || turnstile_slots_over_limit(pool)) return false;
     if (!turnstile_classes_try(&turnstile->classes, key, lease, now_us)) return false;
     lease_idle(turnstile, pool, key);
     return true;
@@ -372,52 +242,44 @@ uint32_t turnstile_position(const struct turnstile_waiter *waiter)
 void turnstile_release(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_lease *lease, int64_t now_us)
 {
     end_lease(turnstile, pool, lease, now_us);
-    add_idle(turnstile, pool);
+    turnstile_slots_add_idle(&turnstile->slots, pool);
     settle(turnstile, pool);
 }
 
 void turnstile_opened(struct turnstile *turnstile, struct turnstile_pool *pool)
 {
-    take_opening(turnstile, pool);
-    add_idle(turnstile, pool);
+    turnstile_slots_take_opening(&turnstile->slots, pool);
+    turnstile_slots_add_idle(&turnstile->slots, pool);
     pool->retry_at_us = 0;
     settle(turnstile, pool);
 }
 
 void turnstile_open_failed(struct turnstile *turnstile, struct turnstile_pool *pool, int64_t retry_at_us)
 {
-    take_opening(turnstile, pool);
-    add_closing(turnstile, pool);
+    turnstile_slots_take_opening(&turnstile->slots, pool);
+    turnstile_slots_add_closing(&turnstile->slots, pool);
     pool->retry_at_us = retry_at_us;
-    set_promised(turnstile, pool, 0); /* it could not use them before retry_at_us */
+    turnstile_slots_set_promised(&turnstile->slots, pool, 0); /* it could not use them before retry_at_us */
     settle(turnstile, pool);
 }
 
 void turnstile_close_idle(struct turnstile *turnstile, struct turnstile_pool *pool)
 {
-    take_idle(turnstile, pool);
-    add_closing(turnstile, pool);
+    turnstile_slots_take_idle(&turnstile->slots, pool);
+    turnstile_slots_add_closing(&turnstile->slots, pool);
     settle(turnstile, pool);
 }
 
 void turnstile_close_leased(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_lease *lease, int64_t now_us)
 {
     end_lease(turnstile, pool, lease, now_us);
-    add_closing(turnstile, pool);
+    turnstile_slots_add_closing(&turnstile->slots, pool);
     settle(turnstile, pool);
 }
 
 void turnstile_closed(struct turnstile *turnstile, struct turnstile_pool *pool)
 {
-    assert(pool->closing > 0);
-    pool->closing--;
-    turnstile->closing--;
-    turnstile->slots--;
-    for (int i = 0; i < TURNSTILE_GROUPS; i++) {
-        if (!pool->groups[i]) continue;
-        pool->groups[i]->closing--;
-        pool->groups[i]->slots--;
-    }
+    turnstile_slots_closed(&turnstile->slots, pool);
     settle(turnstile, pool);
 }
 
@@ -447,12 +309,7 @@ void turnstile_accept(struct turnstile *turnstile, const struct turnstile_order 
 static void open_server(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_order *order_out)
 {
     *order_out = (struct turnstile_order){.kind = TURNSTILE_OPEN, .pool = pool};
-    if (pool->promised > 0) set_promised(turnstile, pool, pool->promised - 1);
-    pool->opening++;
-    turnstile->opening++;
-    turnstile->slots++;
-    for (int i = 0; i < TURNSTILE_GROUPS; i++)
-        if (pool->groups[i]) pool->groups[i]->slots++;
+    turnstile_slots_open(&turnstile->slots, pool);
     settle(turnstile, pool);
 }
 
@@ -460,37 +317,6 @@ static void evict(struct turnstile *turnstile, struct turnstile_pool *pool, stru
 {
     *order_out = (struct turnstile_order){.kind = TURNSTILE_EVICT, .pool = pool};
     turnstile_close_idle(turnstile, pool);
-}
-
-static bool has_room(uint32_t slots, uint32_t limit, uint32_t promised, bool has_promise)
-{
-    return slots < limit && (has_promise || limit - slots > promised);
-}
-
-static bool has_slot_for(const struct turnstile *turnstile, const struct turnstile_pool *pool)
-{
-    bool has_promise = pool->promised > 0;
-    if (!has_room(turnstile->slots, turnstile->budget, turnstile->promised, has_promise)) return false;
-    for (int i = 0; i < TURNSTILE_GROUPS; i++) {
-        const struct turnstile_group *group = pool->groups[i];
-        if (group && group->limit > 0 && !has_room(group->slots, group->limit, group->promised, has_promise)) return false;
-    }
-    return true;
-}
-
-static bool is_full(const struct turnstile_group *group)
-{
-    return group && group->limit > 0 && group->slots - group->closing + group->promised >= group->limit;
-}
-
-enum { IN_ALL_GROUPS = -1 };
-
-/* A slot that `other` gives up counts in those of the pool's groups that are full; or in this one, which is. */
-static bool makes_room(const struct turnstile_pool *other, const struct turnstile_pool *pool, int in_group)
-{
-    for (int i = 0; i < TURNSTILE_GROUPS; i++)
-        if ((in_group == IN_ALL_GROUPS || in_group == i) && is_full(pool->groups[i]) && pool->groups[i] != other->groups[i]) return false;
-    return true;
 }
 
 /* The one at the front among those whom this pool's idle server could serve; NULL: none. */
@@ -508,7 +334,7 @@ static struct turnstile_desk *find_ready(const struct turnstile *turnstile)
 {
     struct turnstile_desk *found = NULL;
     struct turnstile_pool *pool;
-    DL_FOREACH2(turnstile->idle_pools, pool, next_idle) {
+    DL_FOREACH2(turnstile->slots.idle_pools, pool, next_idle) {
         struct turnstile_desk *desk = pool->waiting > 0 && !pool->is_held ? find_ready_desk(pool) : NULL;
         pool->ready = desk;
         if (!desk) continue;
@@ -519,102 +345,26 @@ static struct turnstile_desk *find_ready(const struct turnstile *turnstile)
     return found;
 }
 
-static uint32_t weight_of(const struct turnstile_class *class)
-{
-    return class ? class->rules.weight : 1;
-}
-
-/* With this slot more, `pool` would hold no more than `other` without it, each by the weight of its class. */
-static bool deserves_slot_of(const struct turnstile_pool *pool, const struct turnstile_class *class, const struct turnstile_pool *other,
-                             const struct turnstile_class *other_class)
-{
-    if (held(pool) == 0) return true;
-    return held(other) > 0 && (uint64_t)(held(pool) + 1) * weight_of(other_class) <= (uint64_t)(held(other) - 1) * weight_of(class);
-}
-
-static bool needs_reserve_of(const struct turnstile_class *class, const struct turnstile_class *other)
-{
-    return class != other && turnstile_classes_is_below_reserve(class) && !(other && turnstile_classes_is_below_reserve(other));
-}
-
-/* `other` has an idle server that its own waiters leave over. */
-static bool may_take_surplus(const struct turnstile_desk *desk, const struct turnstile_pool *other, int64_t now_us)
-{
-    const struct turnstile_class *last = other->last_class ? other->last_class : desk->class;
-    return now_us - other->idle_since_us >= TURNSTILE_SETTLE_US || deserves_slot_of(desk->pool, desk->class, other, last) ||
-           needs_reserve_of(desk->class, last);
-}
-
-/* `other` has an idle server that is wanted by somebody behind this desk's first. */
-static bool may_take_contested(const struct turnstile_desk *desk, const struct turnstile_pool *other)
-{
-    const struct turnstile_pool *pool = desk->pool;
-    const struct turnstile_desk *rival = other->ready;
-    if (!rival) return false;
-    const struct turnstile_class *class = desk->class, *behind = rival->class;
-    if (class == behind || held(pool) == 0) return deserves_slot_of(pool, class, other, behind);
-    if (needs_reserve_of(class, behind)) return true;
-    uint64_t leases = (uint64_t) class->leased + pool->opening + pool->promised + 1;
-    if (leases * behind->rules.weight <= (uint64_t)behind->leased * class->rules.weight) return true;
-    return (behind->virtual_us - class->virtual_us) * class->rules.weight >= TURNSTILE_MOVE_LAG_US;
-}
-
-/*
- * Which pool gives an idle server up for the first waiter of this desk, in whose favour everybody in front has been served as far as possible?
- * First one that its own waiters leave over, the longest idle; else one of the pool that holds most. NULL: none.
- */
-static struct turnstile_pool *find_victim(const struct turnstile *turnstile, const struct turnstile_desk *desk, int in_group,
-                                          int64_t now_us)
-{
-    struct turnstile_pool *surplus = NULL, *contested = NULL, *other;
-    DL_FOREACH2(turnstile->idle_pools, other, next_idle) {
-        if (other == desk->pool || !makes_room(other, desk->pool, in_group)) continue;
-        if (other->idle > demand(other, UINT32_MAX, other->idle)) {
-            if (!may_take_surplus(desk, other, now_us)) continue;
-            if (surplus == NULL || other->idle_since_us < surplus->idle_since_us) surplus = other;
-        } else if (may_take_contested(desk, other)) {
-            if (contested == NULL || held(other) > held(contested)) contested = other;
-        }
-    }
-    return surplus ? surplus : contested;
-}
-
-/*
- * Both groups of the pool are full, and nobody in both has a server to give up. If in each there is one, the first of the two goes; then it
- * is the other's turn.
- */
-static struct turnstile_pool *find_first_of_two_victims(const struct turnstile *turnstile, const struct turnstile_desk *desk,
-                                                        int64_t now_us)
-{
-    struct turnstile_pool *first = NULL;
-    for (int i = 0; i < TURNSTILE_GROUPS; i++) {
-        if (!is_full(desk->pool->groups[i])) return NULL;
-        struct turnstile_pool *victim = find_victim(turnstile, desk, i, now_us);
-        if (!victim) return NULL;
-        if (!first) first = victim;
-    }
-    return first;
-}
-
 /* A waiter without an idle server: open one, or make room for one. False: nothing can be done for it now. */
 static bool help(struct turnstile *turnstile, const struct turnstile_desk *desk, int64_t now_us, struct turnstile_order *order_out)
 {
     struct turnstile_pool *pool = desk->pool;
     if (pool->retry_at_us > now_us) return false;
-    uint32_t wanted = openings_wanted(turnstile, pool, desk->class->place, now_us);
+    uint32_t wanted = turnstile_need_openings(&turnstile->slots, pool, desk->class->place, now_us);
     if (wanted <= pool->opening) return false;
-    if (has_slot_for(turnstile, pool)) {
+    if (turnstile_slots_have_room(&turnstile->slots, pool)) {
         open_server(turnstile, pool, order_out);
         return true;
     }
-    if (wanted <= pool->opening + pool->promised || turnstile->opening + turnstile->promised >= turnstile->logins_max) return false;
-    struct turnstile_pool *victim = find_victim(turnstile, desk, IN_ALL_GROUPS, now_us);
+    if (wanted <= pool->opening + pool->promised || turnstile->slots.opening + turnstile->slots.promised >= turnstile->logins_max)
+        return false;
+    struct turnstile_pool *victim = turnstile_need_victim(&turnstile->slots, desk, TURNSTILE_ALL_GROUPS, now_us);
     if (victim) {
         evict(turnstile, victim, order_out);
-        set_promised(turnstile, pool, pool->promised + 1);
+        turnstile_slots_set_promised(&turnstile->slots, pool, pool->promised + 1);
         return true;
     }
-    victim = find_first_of_two_victims(turnstile, desk, now_us);
+    victim = turnstile_need_first_of_two(&turnstile->slots, desk, now_us);
     if (victim) evict(turnstile, victim, order_out);
     return victim != NULL;
 }
@@ -645,7 +395,7 @@ static bool help_those_in_front(struct turnstile *turnstile, const struct turnst
 static bool choose(struct turnstile *turnstile, int64_t now_us, struct turnstile_order *order_out)
 {
     struct turnstile_desk *ready = find_ready(turnstile);
-    if (turnstile->opening < turnstile->logins_max && help_those_in_front(turnstile, ready, now_us, order_out)) return true;
+    if (turnstile->slots.opening < turnstile->logins_max && help_those_in_front(turnstile, ready, now_us, order_out)) return true;
     if (!ready) return false;
     grant(turnstile, ready, now_us, order_out);
     return true;
@@ -655,8 +405,8 @@ static struct turnstile_pool *find_longest_idle(const struct turnstile *turnstil
 {
     struct turnstile_pool *found = NULL, *pool;
     bool found_is_wanted = true;
-    DL_FOREACH2(turnstile->idle_pools, pool, next_idle) {
-        bool is_wanted = demand(pool, UINT32_MAX, pool->idle) >= pool->idle;
+    DL_FOREACH2(turnstile->slots.idle_pools, pool, next_idle) {
+        bool is_wanted = turnstile_need_of(pool, UINT32_MAX, pool->idle) >= pool->idle;
         if (found && (is_wanted > found_is_wanted || (is_wanted == found_is_wanted && pool->idle_since_us >= found->idle_since_us)))
             continue;
         found = pool;
@@ -668,15 +418,15 @@ static struct turnstile_pool *find_longest_idle(const struct turnstile *turnstil
 /* More exist than are allowed: an idle one goes, whoever waits for it. */
 static bool shrink(struct turnstile *turnstile, struct turnstile_order *order_out)
 {
-    if (turnstile->idle == 0) return false;
-    if (is_over_budget(turnstile)) {
+    if (turnstile->slots.idle == 0) return false;
+    if (turnstile_slots_over_budget(&turnstile->slots)) {
         evict(turnstile, find_longest_idle(turnstile), order_out);
         return true;
     }
     if (!turnstile->has_odd_pool) return false;
     struct turnstile_pool *pool;
-    DL_FOREACH2(turnstile->idle_pools, pool, next_idle) {
-        if (is_over_limit(pool)) {
+    DL_FOREACH2(turnstile->slots.idle_pools, pool, next_idle) {
+        if (turnstile_slots_over_limit(pool)) {
             evict(turnstile, pool, order_out);
             return true;
         }
@@ -691,11 +441,13 @@ static bool fill_minimum(struct turnstile *turnstile, int64_t now_us, struct tur
     bool has_odd_pool = false;
     struct turnstile_pool *pool;
     DL_FOREACH2(turnstile->pools, pool, next) {
-        if (is_over_limit(pool)) has_odd_pool = true;
+        if (turnstile_slots_over_limit(pool)) has_odd_pool = true;
         if (!is_below_minimum(pool)) continue;
         has_odd_pool = true;
-        if (turnstile->opening >= turnstile->logins_max || !has_slot_for(turnstile, pool) || pool->retry_at_us > now_us) continue;
-        if (openings_allowed(turnstile, pool, pool->minimum - pool->idle - pool->leased, now_us) <= pool->opening) continue;
+        if (turnstile->slots.opening >= turnstile->logins_max || !turnstile_slots_have_room(&turnstile->slots, pool) ||
+            pool->retry_at_us > now_us)
+            continue;
+        if (turnstile_need_allowed(&turnstile->slots, pool, pool->minimum - pool->idle - pool->leased, now_us) <= pool->opening) continue;
         open_server(turnstile, pool, order_out);
         return true;
     }
@@ -705,10 +457,10 @@ static bool fill_minimum(struct turnstile *turnstile, int64_t now_us, struct tur
 
 bool turnstile_next(struct turnstile *turnstile, int64_t now_us, struct turnstile_order *order_out)
 {
-    bool can_open = turnstile->opening < turnstile->logins_max && turnstile->slots < turnstile->budget;
-    bool has_choice = turnstile->waiting > 0 && (turnstile->idle > 0 || can_open);
-    if (has_choice || turnstile->promised > 0) turnstile_classes_rank(&turnstile->classes, now_us);
-    if (turnstile->promised > 0) trim_promises(turnstile, now_us);
+    bool can_open = turnstile->slots.opening < turnstile->logins_max && turnstile->slots.all < turnstile->slots.budget;
+    bool has_choice = turnstile->waiting > 0 && (turnstile->slots.idle > 0 || can_open);
+    if (has_choice || turnstile->slots.promised > 0) turnstile_classes_rank(&turnstile->classes, now_us);
+    if (turnstile->slots.promised > 0) trim_promises(turnstile, now_us);
     if (shrink(turnstile, order_out)) return true;
     if (has_choice && choose(turnstile, now_us, order_out)) return true;
     if (fill_minimum(turnstile, now_us, order_out)) return true;
@@ -730,14 +482,14 @@ int64_t turnstile_next_time(struct turnstile *turnstile, int64_t now_us)
     const struct turnstile_pool *pool;
     if (turnstile->waiting > 0) turnstile_classes_rank(&turnstile->classes, now_us);
     DL_FOREACH2(turnstile->line, pool, next_in_line) {
-        if (pool->reserve > 0 && pool->reserve_after_us > 0 && live(pool) + pool->closing >= pool->limit)
-            note_time(waits_since(pool, now_us) + pool->reserve_after_us, now_us, &next_us);
-        if (openings_wanted(turnstile, pool, UINT32_MAX, now_us) <= pool->opening + pool->promised) continue;
+        if (pool->reserve > 0 && pool->reserve_after_us > 0 && turnstile_slots_live(pool) + pool->closing >= pool->limit)
+            note_time(turnstile_need_since(pool, now_us) + pool->reserve_after_us, now_us, &next_us);
+        if (turnstile_need_openings(&turnstile->slots, pool, UINT32_MAX, now_us) <= pool->opening + pool->promised) continue;
         note_time(pool->retry_at_us, now_us, &next_us);
         is_wanting = true;
     }
     if (is_wanting)
-        DL_FOREACH2(turnstile->idle_pools, pool, next_idle) note_time(pool->idle_since_us + TURNSTILE_SETTLE_US, now_us, &next_us);
+        DL_FOREACH2(turnstile->slots.idle_pools, pool, next_idle) note_time(pool->idle_since_us + TURNSTILE_SETTLE_US, now_us, &next_us);
     if (turnstile->has_odd_pool)
         DL_FOREACH2(turnstile->pools, pool, next)
             if (is_below_minimum(pool)) note_time(pool->retry_at_us, now_us, &next_us);
@@ -748,7 +500,7 @@ int64_t turnstile_next_time(struct turnstile *turnstile, int64_t now_us)
 
 uint32_t turnstile_slots(const struct turnstile *turnstile)
 {
-    return turnstile->slots;
+    return turnstile->slots.all;
 }
 
 uint32_t turnstile_waiting(const struct turnstile *turnstile)

@@ -6,7 +6,9 @@
 #include <stdint.h>
 
 #include "proxy/turnstile_classes.h"
+#include "proxy/turnstile_need.h"
 #include "proxy/turnstile_queue.h"
+#include "proxy/turnstile_slots.h"
 
 /*
  * The arbiter over the budget: which waiting client gets a server next, when a server is opened, and which idle one makes room.
@@ -27,53 +29,8 @@
  * and slot-time per weight, those below their reserve first. Between pools of one class the oldest waiter (of the key whose turn it is) comes first.
  *
  * Nobody waits for a server of its pool that it may have while one is idle. Where a waiter's pool has none idle, and the budget has no free slot, one moves: an
- * idle server of another pool is closed (EVICT) and one opened in its stead (OPEN). Since that costs a login, it is not done for each lease:
- *   - A server that its own pool's waiters leave over moves at once to a pool that has none, or that after the move would hold no more per weight than the
- *     other (the weight of the class that waits, and of the class that leased there last); or at once for a class below its reserve, if the class that
- *     leased there last is not below its own. To any other pool it moves when it has been idle for TURNSTILE_SETTLE_US, so that a busy
- *     pool does not take, and give back, the servers of one that is between two leases.
- *   - A server that its own pool's waiters want moves to a pool whose waiter comes before them, when that pool has no server at all; within a class, when
- *     that pool would not hold more than the other after the move; between classes, when the one is below its reserve, would not hold more leases per
- *     weight than the other, or is TURNSTILE_MOVE_LAG_US of slot-time behind it.
- * So pools that compete for the budget settle on their parts without closing a connection for every lease; until then, and only then, a waiter
- * that comes first is passed over.
- *
- * A pool that is not known to work (no server of it is up, or its last login failed) gets one login at a time: logins that hang must not
- * use up everybody's.
+ * idle server of another pool is closed (EVICT) and one opened in its stead (OPEN); turnstile_need.h says when that is fair.
  */
-enum { TURNSTILE_SETTLE_US = 100000, TURNSTILE_MOVE_LAG_US = 1000000 };
-
-/* A limit over several pools (max_db_connections, max_user_connections). Zero it; the limit is the caller's, to be changed as those of a pool. */
-struct turnstile_group {
-    uint32_t limit; /* the most slots; 0: none */
-    uint32_t slots, closing, promised;
-};
-enum { TURNSTILE_GROUPS = 2 };
-
-struct turnstile_pool {                                     /* embedded in a pool; zero it, then turnstile_add_pool */
-    struct turnstile_pool *next, *previous;                 /* all pools */
-    struct turnstile_pool *next_in_line, *previous_in_line; /* those with waiters */
-    struct turnstile_pool *next_idle, *previous_idle;       /* those with idle servers */
-    struct turnstile_pool *next_promised, *previous_promised;
-    struct turnstile_waiter *first;       /* in the order of arrival; not all come first to whom it looks so */
-    struct turnstile_desk *desks, *ready; /* ready: whose first waiter is to have an idle server, while an order is chosen */
-    struct turnstile_class *last_class;   /* that leased here; NULL: none yet */
-    uint32_t waiting;
-    uint32_t opening, idle, leased, closing; /* slots by state */
-    uint32_t promised;                       /* slots that an EVICT order is emptying for this pool's waiters */
-    bool is_held;                            /* turnstile_hold: no GRANT and no OPEN */
-    /* The caller's, to be changed at any time; what turnstile_set_budget or any event of this pool follows takes effect at once. */
-    uint32_t limit;           /* pool_size: the most slots it may hold (closing ones count); 0 = the budget */
-    uint32_t minimum;         /* min_pool_size: opened even when nobody waits, as long as the budget has room */
-    uint32_t reserve;         /* reserve_pool_size: more than `limit` ... */
-    int64_t reserve_after_us; /* reserve_pool_timeout: ... while a waiter that could be served has waited for so long; 0: never */
-    struct turnstile_group *groups[TURNSTILE_GROUPS]; /* its database's and its user's, or NULL; not to be changed while it holds slots */
-    int64_t retry_at_us; /* a login failed: no OPEN before this time. 0: none failed since the last that worked */
-    /* When the pool's longest idle server became idle, as the caller last reported it: for EVICT the longest idle loses. */
-    int64_t idle_since_us;
-    void *owner;
-};
-
 struct turnstile;
 struct turnstile *turnstile_new(uint32_t budget, uint32_t logins_max); /* both at least 1; one class, "default", without limits */
 void turnstile_free(struct turnstile **turnstile);                     /* nobody may hold a key, wait or lease any more */
