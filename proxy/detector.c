@@ -1,67 +1,45 @@
 /*
- * When units of work begin and end, and which events belong to which. What is counted in a unit is units.c's, what it means verdicts.c's.
+ * The events of clients, and where each goes. Which unit a statement is part of is decided in unit_edges.c; what is counted in a unit is units.c's, what it means
+ * verdicts.c's.
  *
- * Where a client's unit ends is decided at its next statement, which may turn out to go on with what came before (the next value of a list that was read): until then,
- * or until SILENCE, the unit stays open. A unit with a tag belongs to no client, and its statements to no transaction.
- *
- * Invariants: a client's `unit` is its own while the serials are equal; flights point to units in the same way, so a unit may be closed at any time.
+ * Invariant: a flight's unit is the one it was counted in while the serials are equal.
  */
 #include "proxy/detector.h"
 
 #include <assert.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proxy/flights.h"
 #include "proxy/ignore_list.h"
 #include "proxy/memory.h"
-#include "proxy/polling.h"
-#include "proxy/unit_report.h"
+#include "proxy/unit_edges.h"
 
-enum { TAG_BUCKETS = 16384, SHAPE_TEXT_BYTES_MAX = 16 * 1024 * 1024, WISH_AT = 3, WISHED_BEFORE = 8, ADDRESS_MAX = 64, NAME_MAX_SIZE = 64 };
-#define SESSION_AGE_MAX_US INT64_C(10000000)
+enum { SHAPE_TEXT_BYTES_MAX = 16 * 1024 * 1024, WISH_AT = 3, WISHED_BEFORE = 8 };
 
 struct detector {
     struct detector_settings settings;
-    struct detector_host host;
     struct unit_reporter reporter;
     struct shapes *shapes;
     struct findings *findings;
     struct block_pool pool;
-    struct units units;
+    struct unit_edges edges;
     struct sampling sampling;
-    struct unit *tagged[TAG_BUCKETS];
     struct detector_counters counters;
-    uint64_t next_trip;
+    uint64_t trips; /* of all clients so far */
     uint32_t clients;
     uint32_t epoch; /* counts how often analysis was switched on */
     struct ignore_list *ignored;
     uint32_t ignored_version; /* counts its changes; never 0 */
 };
 
-enum edge { EDGE_NONE, EDGE_LOGIN, EDGE_MARK };
-
 struct detector_client {
     struct detector *detector;
-    const struct scope *scope;
-    uint32_t epoch;    /* in which it last was told something */
-    struct unit *unit; /* the untagged one */
-    uint64_t unit_serial;
-    enum edge edge; /* between its last statement and the next */
+    struct unit_owner owner;
     struct flights flights;
-    uint32_t round_sent, round_done; /* Syncs sent, ReadyForQuery received */
-    uint32_t trip_round;
-    uint64_t trip; /* 0: none yet */
-    int64_t trip_sent_us, trip_gap_us;
-    int64_t ready_us; /* 0: never */
+    uint32_t epoch; /* in which it last was told something */
     int64_t done_us;
-    bool is_in_transaction;
-    uint32_t transaction; /* its number in the unit; 0: no statement of it counted yet */
     uint64_t rows_serial; /* of the set that the present result goes to; 0: none */
-    struct polling polling;
-    char address[ADDRESS_MAX];
-    char application_name[NAME_MAX_SIZE];
 };
 
 /* ---- life ---- */
@@ -90,10 +68,12 @@ void detector_settings_from(const struct settings *from, struct detector_setting
 struct detector *detector_new(const struct detector_settings *settings, const struct detector_host *host, int64_t wall_offset_us)
 {
     struct detector *detector = memory_zalloc(sizeof *detector);
-    detector->host = *host;
     detector->shapes = shapes_new(SHAPES_CAPACITY, SHAPE_TEXT_BYTES_MAX);
     detector->findings = findings_new(settings->window_us, settings->cooldown_us);
-    detector->units.pool = &detector->pool;
+    detector->edges.units.pool = &detector->pool;
+    detector->edges.reporter = &detector->reporter;
+    detector->edges.context = host->context;
+    detector->edges.over_budget = host->over_budget;
     detector->reporter = (struct unit_reporter){.findings = detector->findings,
                                                 .shapes = detector->shapes,
                                                 .sampling = &detector->sampling,
@@ -116,6 +96,10 @@ void detector_configure(struct detector *detector, const struct detector_setting
     detector->settings.ignore = NULL; /* the caller's */
     detector->pool.bytes_max = settings->memory_max;
     detector->reporter.thresholds = settings->thresholds;
+    detector->edges.ignored = detector->ignored;
+    detector->edges.gap_us = settings->unit_gap_us;
+    detector->edges.silence_us = settings->unit_silence_us;
+    detector->edges.statements_per_unit = settings->statements_per_unit;
     findings_configure(detector->findings, settings->window_us, settings->cooldown_us);
 }
 
@@ -146,6 +130,9 @@ void detector_counters(const struct detector *detector, struct detector_counters
 {
     *counters_out = detector->counters;
     memcpy(counters_out->found, detector->reporter.found_count, sizeof counters_out->found);
+    counters_out->units = detector->edges.ended;
+    counters_out->units_overflowed = detector->edges.overflowed;
+    counters_out->groups_overflowed = detector->edges.groups_overflowed;
     counters_out->memory_refusals = detector->pool.refusals;
     counters_out->memory_bytes = detector->pool.bytes;
 }
@@ -153,207 +140,6 @@ void detector_counters(const struct detector *detector, struct detector_counters
 bool detector_is_on(const struct detector *detector)
 {
     return detector->settings.analysis != ANALYSIS_OFF;
-}
-
-/* ---- the end of a unit ---- */
-
-static struct unit *unit_of(const struct detector_client *client)
-{
-    return client->unit != NULL && client->unit->serial == client->unit_serial ? client->unit : NULL;
-}
-
-/* A unit of one execution may be one of a series. */
-static void follow_polling(struct detector *detector, struct detector_client *client, const struct unit *unit, int64_t now_us)
-{
-    const struct unit_group *group = unit->group_count == 1 ? unit->groups[0] : NULL;
-    if (group == NULL || group->counts.n != 1 || group->counts.unknown > 0 || unit->statements != 1 || group->class != SHAPE_READ) {
-        polling_reset(&client->polling);
-        return;
-    }
-    uint32_t least = detector->settings.thresholds.loop_min;
-    if (!polling_note(&client->polling, group->shape, group->parameters.first.hash, group->last_sent_us, least)) return;
-    struct verdict_counts counts = group->counts;
-    counts.n = counts.round_trips = least;
-    counts.duplicates = least - 1;
-    counts.first_us = client->polling.first_us;
-    counts.min_gap_us = client->polling.least_us;
-    counts.max_gap_us = client->polling.most_us;
-    unit_report_polling(&detector->reporter, unit, group, &counts, now_us);
-}
-
-static void take_off_tags(struct detector *detector, struct unit *unit)
-{
-    struct unit **link = &detector->tagged[unit->tag % TAG_BUCKETS];
-    while (*link != unit) link = &(*link)->next_tagged;
-    *link = unit->next_tagged;
-}
-
-static void close_unit(struct detector *detector, struct unit *unit, int64_t now_us)
-{
-    struct detector_client *owner = unit->owner;
-    if (unit->tag != 0) take_off_tags(detector, unit);
-    unit_report_end(&detector->reporter, unit, now_us);
-    if (owner != NULL) {
-        follow_polling(detector, owner, unit, now_us);
-        owner->unit = NULL;
-        owner->transaction = 0;
-    }
-    detector->counters.units++;
-    detector->counters.units_overflowed += unit->overflowed > 0;
-    detector->counters.groups_overflowed += unit->overflowed;
-    if (detector->settings.statements_per_unit > 0 && unit->statements > detector->settings.statements_per_unit &&
-        detector->host.over_budget)
-        detector->host.over_budget(detector->host.context, unit->scope->database, unit->scope->user, unit->route, unit->statements);
-    units_close(&detector->units, unit);
-}
-
-static void close_with_sure_end(struct detector *detector, struct unit *unit, int64_t now_us)
-{
-    unit->has_sure_end = now_us - unit->started_us <= SESSION_AGE_MAX_US;
-    close_unit(detector, unit, now_us);
-}
-
-/* ---- the beginning ---- */
-
-static uint64_t hash_bytes(const char *bytes, size_t size)
-{
-    uint64_t hash = 0xcbf29ce484222325U;
-    for (size_t i = 0; i < size; i++) hash = (hash ^ (uint8_t)bytes[i]) * 0x100000001b3U;
-    return hash;
-}
-
-static void set_route(struct unit *unit, const struct detector_client *client, const struct execution_tags *tags)
-{
-    if (tags != NULL && tags->route_size > 0) {
-        snprintf(unit->route, sizeof unit->route, "%.*s", tags->route_size < UNIT_ROUTE_MAX ? (int)tags->route_size : UNIT_ROUTE_MAX - 1,
-                 tags->route);
-    } else if (client->application_name[0] != '\0') {
-        snprintf(unit->route, sizeof unit->route, "%s", client->application_name);
-    } else {
-        snprintf(unit->route, sizeof unit->route, "%s@%s", client->scope->user, client->scope->database);
-    }
-    unit->route_hash = hash_bytes(unit->route, strlen(unit->route));
-}
-
-static void set_tags(struct unit *unit, const struct execution_tags *tags)
-{
-    if (tags == NULL) return;
-    if (tags->unit_text_size > 0)
-        snprintf(unit->text, sizeof unit->text, "%.*s",
-                 tags->unit_text_size < UNIT_TEXT_MAX ? (int)tags->unit_text_size : UNIT_TEXT_MAX - 1, tags->unit_text);
-    if (tags->framework != NULL) unit->framework = (uint8_t)framework_of_tag(tags->framework, tags->framework_size);
-}
-
-/* NULL: there is no memory, even after the oldest unit made room. */
-static struct unit *open_unit(struct detector *detector, const struct detector_client *client, const struct execution_tags *tags,
-                              int64_t now_us)
-{
-    struct unit *unit = units_open(&detector->units, now_us);
-    if (unit == NULL && detector->units.oldest != NULL) {
-        close_unit(detector, detector->units.oldest, now_us);
-        unit = units_open(&detector->units, now_us);
-    }
-    if (unit == NULL) return NULL;
-    unit->scope = client->scope;
-    snprintf(unit->address, sizeof unit->address, "%s", client->address);
-    set_route(unit, client, tags);
-    set_tags(unit, tags);
-    unit->is_ignored = ignore_list_has_route(detector->ignored, unit->route);
-    return unit;
-}
-
-/* NULL: none is open. */
-static struct unit *find_tagged(const struct detector *detector, uint64_t tag)
-{
-    struct unit *unit = detector->tagged[tag % TAG_BUCKETS];
-    while (unit != NULL && unit->tag != tag) unit = unit->next_tagged;
-    return unit;
-}
-
-static struct unit *tagged_unit(struct detector *detector, const struct detector_client *client, const struct execution_tags *tags,
-                                int64_t now_us)
-{
-    struct unit *unit = find_tagged(detector, tags->unit);
-    if (unit != NULL && (now_us - unit->started_us >= UNIT_AGE_MAX_US || now_us - unit->last_us >= detector->settings.unit_silence_us ||
-                         unit->statements >= UNIT_STATEMENTS_MAX)) {
-        close_unit(detector, unit, now_us);
-        unit = NULL;
-    }
-    if (unit != NULL) return unit;
-    unit = open_unit(detector, client, tags, now_us);
-    if (unit == NULL) return NULL;
-    struct unit **bucket = &detector->tagged[tags->unit % TAG_BUCKETS];
-    unit->tag = tags->unit;
-    unit->next_tagged = *bucket;
-    *bucket = unit;
-    return unit;
-}
-
-static bool has_another_route(const struct unit *unit, const struct execution_tags *tags)
-{
-    if (tags == NULL || tags->route_size == 0) return false;
-    size_t size = tags->route_size < UNIT_ROUTE_MAX ? tags->route_size : UNIT_ROUTE_MAX - 1;
-    return strncmp(unit->route, tags->route, size) != 0 || unit->route[size] != '\0';
-}
-
-/*
- * Whether the statement goes on with what came before the pause: the next value of a list that is being walked, or the first one of the list that was read just
- * now. The result that is worked on is the unit, however long the work on each of its rows takes.
- */
-static bool is_continued(const struct unit *unit, const struct shape *shape, const struct execution *execution)
-{
-    uint64_t slots[EXECUTION_SLOTS_TESTED];
-    if (unit->kept == NULL) return false;
-    uint8_t count = unit_slots(execution, slots);
-    for (uint32_t i = 0; i < unit->group_count; i++) {
-        const struct unit_group *group = unit->groups[i];
-        if (group->shape != shape->key) continue;
-        if (group->proof != NULL) return row_proof_expects(group->proof, unit->kept, slots, count);
-        return group->counts.n == 1 && group->slot_count == count && row_proof_begins(unit->kept, group->first_slots, slots, count);
-    }
-    return unit->has_latest_result && row_proof_begins(unit->kept, NULL, slots, count);
-}
-
-/* Ends the client's unit if this statement is not part of it any more. */
-static void mind_edges(struct detector_client *client, const struct shape *shape, const struct execution *execution, int64_t now_us)
-{
-    struct detector *detector = client->detector;
-    struct unit *unit = unit_of(client);
-    if (unit == NULL) return;
-    if (has_another_route(unit, execution->tags)) {
-        client->edge = EDGE_MARK;
-        close_with_sure_end(detector, unit, now_us);
-    } else if (now_us - unit->started_us >= UNIT_AGE_MAX_US || unit->statements >= UNIT_STATEMENTS_MAX) {
-        client->edge = EDGE_NONE;
-        close_unit(detector, unit, now_us);
-    } else if (!client->is_in_transaction && client->round_sent == client->round_done) {
-        bool is_paused = client->ready_us != 0 && now_us - client->ready_us > detector->settings.unit_gap_us;
-        if (client->edge != EDGE_MARK && !is_paused) return;
-        if (is_continued(unit, shape, execution)) {
-            client->edge = EDGE_NONE;
-        } else if (client->edge == EDGE_MARK) {
-            close_with_sure_end(detector, unit, now_us);
-        } else {
-            close_unit(detector, unit, now_us);
-        }
-    }
-}
-
-static struct unit *own_unit(struct detector_client *client, const struct shape *shape, const struct execution *execution, int64_t now_us)
-{
-    mind_edges(client, shape, execution, now_us);
-    struct unit *unit = unit_of(client);
-    if (unit != NULL) return unit;
-    unit = open_unit(client->detector, client, execution->tags, now_us);
-    client->unit = unit;
-    if (unit == NULL) return NULL;
-    client->unit_serial = unit->serial;
-    client->transaction = 0;
-    unit->owner = client;
-    unit->has_sure_start = client->edge != EDGE_NONE;
-    unit->is_in_transaction = client->is_in_transaction;
-    client->edge = EDGE_NONE;
-    return unit;
 }
 
 /* ---- clients ---- */
@@ -364,11 +150,8 @@ struct detector_client *detector_client_new(struct detector *detector, const cha
     (void)now_us;
     struct detector_client *client = memory_zalloc(sizeof *client);
     client->detector = detector;
-    client->scope = shapes_scope(detector->shapes, database, user);
-    client->edge = EDGE_LOGIN;
-    client->trip_round = UINT32_MAX;
+    unit_owner_init(&client->owner, shapes_scope(detector->shapes, database, user), address);
     client->epoch = detector->epoch;
-    snprintf(client->address, sizeof client->address, "%s", address);
     detector->clients++;
     return client;
 }
@@ -378,8 +161,7 @@ void detector_client_free(struct detector_client **client, int64_t now_us)
     struct detector_client *mine = *client;
     *client = NULL;
     if (mine == NULL) return;
-    struct unit *unit = unit_of(mine);
-    if (unit != NULL) close_with_sure_end(mine->detector, unit, now_us);
+    unit_edges_leave(&mine->detector->edges, &mine->owner, now_us);
     flights_clear(&mine->flights, &mine->detector->pool);
     mine->detector->clients--;
     free(mine);
@@ -387,27 +169,10 @@ void detector_client_free(struct detector_client **client, int64_t now_us)
 
 void detector_application_name(struct detector_client *client, const char *name, int64_t now_us)
 {
-    char copy[NAME_MAX_SIZE];
-    snprintf(copy, sizeof copy, "%s", name);
-    if (strcmp(copy, client->application_name) == 0) return;
-    memcpy(client->application_name, copy, sizeof copy);
-    struct unit *unit = unit_of(client);
-    if (unit != NULL) close_with_sure_end(client->detector, unit, now_us);
-    if (client->edge == EDGE_NONE) client->edge = EDGE_MARK;
+    unit_edges_application_name(&client->detector->edges, &client->owner, name, now_us);
 }
 
 /* ---- statements ---- */
-
-/* A wait of the client begins, unless it has not yet heard of what it sent before. */
-static void mind_trip(struct detector_client *client, int64_t now_us)
-{
-    bool is_outstanding = client->round_sent != client->round_done;
-    if (client->trip != 0 && (client->trip_round == client->round_sent || is_outstanding)) return;
-    client->trip = ++client->detector->next_trip;
-    client->trip_round = client->round_sent;
-    client->trip_sent_us = now_us;
-    client->trip_gap_us = client->ready_us != 0 ? now_us - client->ready_us : -1;
-}
 
 /* A likely child: from now on the rows of what ran before it are of interest, and its own, for it may feed itself. */
 static void wish_for_rows(struct detector *detector, const struct unit *unit, struct unit_group *group, unsigned place)
@@ -444,15 +209,11 @@ static void count_in_unit(struct detector_client *client, struct unit *unit, con
                           struct flight *flight, int64_t now_us)
 {
     struct detector *detector = client->detector;
-    uint32_t transaction = 0;
-    units_touch(&detector->units, unit, now_us);
+    units_touch(&detector->edges.units, unit, now_us);
     if (unit->is_ignored) return;
-    if (unit->owner == client && client->is_in_transaction) {
-        if (client->transaction == 0) client->transaction = ++unit->transaction;
-        transaction = client->transaction;
-    }
-    struct unit_sending sending = {.trip = client->trip, .transaction = transaction, .now_us = now_us};
-    struct unit_note note = unit_note(&detector->units, unit, shape, execution, &sending);
+    uint32_t transaction = unit->owner == &client->owner ? unit_owner_transaction(&client->owner) : 0;
+    struct unit_sending sending = {.trip = client->owner.trips.number, .transaction = transaction, .now_us = now_us};
+    struct unit_note note = unit_note(&detector->edges.units, unit, shape, execution, &sending);
     unit->has_latest_result = false;
     if (note.group == NULL) return;
     look_at_group(detector, unit, &note, transaction, now_us);
@@ -480,13 +241,7 @@ static bool is_ignored(const struct detector *detector, struct shape *shape)
 /* As if it had not been sent, but that its pauses are the client's, and that what it writes may be read again for a reason. */
 static void pass_over(struct detector_client *client, const struct shape *shape, const struct execution *execution, int64_t now_us)
 {
-    struct unit *unit;
-    if (execution->tags != NULL && execution->tags->unit != 0) {
-        unit = find_tagged(client->detector, execution->tags->unit);
-    } else {
-        mind_edges(client, shape, execution, now_us);
-        unit = unit_of(client);
-    }
+    struct unit *unit = unit_edges_pass(&client->detector->edges, &client->owner, shape, execution, now_us);
     if (unit != NULL) unit_note_ignored(unit, shape);
 }
 
@@ -496,15 +251,9 @@ static void pass_over(struct detector_client *client, const struct shape *shape,
  */
 static void begin_anew(struct detector_client *client, int64_t now_us)
 {
-    struct unit *unit = unit_of(client);
-    if (unit != NULL) close_unit(client->detector, unit, now_us);
-    client->is_in_transaction = false;
-    client->edge = EDGE_NONE;
+    unit_edges_forget(&client->detector->edges, &client->owner, now_us);
     client->epoch = client->detector->epoch;
     flights_clear(&client->flights, &client->detector->pool);
-    client->round_sent = client->round_done = 0;
-    client->trip_round = UINT32_MAX;
-    client->ready_us = 0;
 }
 
 bool detector_statement(struct detector_client *client, const struct execution *execution, int64_t now_us)
@@ -512,13 +261,13 @@ bool detector_statement(struct detector_client *client, const struct execution *
     struct detector *detector = client->detector;
     if (detector->settings.analysis == ANALYSIS_OFF) return true;
     if (client->epoch != detector->epoch) begin_anew(client, now_us);
-    struct shape *shape = shapes_find(detector->shapes, shapes_key(client->scope, execution->shape));
+    struct shape *shape = shapes_find(detector->shapes, shapes_key(client->owner.scope, execution->shape));
     if (shape == NULL) return false;
     detector->counters.statements++;
     shape->calls++;
     shape->last_seen_us = now_us;
-    mind_trip(client, now_us);
-    struct flight *flight = flights_push(&client->flights, client->round_sent, &detector->pool);
+    trips_send(&client->owner.trips, &detector->trips, now_us);
+    struct flight *flight = flights_push(&client->flights, client->owner.trips.sent, &detector->pool);
     if (flight != NULL) {
         flight->shape = shape->key;
         flight->entry = shape;
@@ -531,17 +280,15 @@ bool detector_statement(struct detector_client *client, const struct execution *
         return true;
     }
     if (is_material(shape)) {
-        struct unit *unit = execution->tags != NULL && execution->tags->unit != 0 ? tagged_unit(detector, client, execution->tags, now_us)
-                                                                                  : own_unit(client, shape, execution, now_us);
+        struct unit *unit = unit_edges_choose(&detector->edges, &client->owner, shape, execution, now_us);
         if (unit != NULL) count_in_unit(client, unit, shape, execution, flight, now_us);
         return true;
     }
-    struct unit *unit = unit_of(client);
+    struct unit *unit = unit_owner_unit(&client->owner);
     if (shape->class == SHAPE_BEGIN) {
-        client->is_in_transaction = true;
-        if (unit != NULL) unit->is_in_transaction = true;
-    } else if (shape->is_checkout_mark && !client->is_in_transaction) {
-        client->edge = client->edge == EDGE_NONE ? EDGE_MARK : client->edge;
+        unit_owner_begin_transaction(&client->owner);
+    } else if (shape->is_checkout_mark && !client->owner.is_in_transaction) {
+        unit_owner_mark(&client->owner);
     } else if (unit != NULL && !shape->is_housekeeping) {
         unit_note_other(unit);
     }
@@ -550,12 +297,12 @@ bool detector_statement(struct detector_client *client, const struct execution *
 
 void detector_learn(struct detector_client *client, uint64_t fingerprint, const struct shape_description *description, int64_t now_us)
 {
-    (void)shapes_learn(client->detector->shapes, client->scope, fingerprint, description, now_us);
+    (void)shapes_learn(client->detector->shapes, client->owner.scope, fingerprint, description, now_us);
 }
 
 void detector_sync(struct detector_client *client)
 {
-    client->round_sent++;
+    client->owner.trips.sent++;
 }
 
 /* ---- answers ---- */
@@ -587,7 +334,7 @@ void detector_columns(struct detector_client *client, const struct result_column
     struct flight *flight = flights_open(&client->flights);
     struct unit *unit = flight && flight->wants_rows ? unit_of_flight(flight) : NULL;
     client->rows_serial = 0;
-    if (unit == NULL || unit_kept(&detector->units, unit) == NULL) return;
+    if (unit == NULL || unit_kept(&detector->edges.units, unit) == NULL) return;
     struct kept_rows *rows = kept_sets_begin(unit->kept, flight->shape, columns, count, &detector->pool);
     if (rows == NULL) return;
     client->rows_serial = rows->serial;
@@ -631,73 +378,42 @@ void detector_done(struct detector_client *client, uint64_t rows, bool is_error,
     flights_complete(&client->flights);
 }
 
-static void end_transaction(struct detector_client *client, int64_t now_us)
-{
-    struct unit *unit = unit_of(client);
-    if (unit != NULL) {
-        unit->is_in_transaction = false;
-        if (client->transaction != 0) (void)unit_report_transaction(&client->detector->reporter, unit, client->transaction, now_us);
-    }
-    client->is_in_transaction = false;
-    client->transaction = 0;
-}
-
 void detector_ready(struct detector_client *client, char status, int64_t now_us)
 {
     struct detector *detector = client->detector;
-    if (client->round_done == client->round_sent) return; /* analysis was off when its Sync went by */
-    int64_t cost_us = client->trip_gap_us < 0 ? -1 : client->trip_gap_us + now_us - client->trip_sent_us;
-    for (struct flight *flight; (flight = flights_pop(&client->flights, client->round_done)) != NULL;) {
+    struct trips *trips = &client->owner.trips;
+    if (!trips_is_outstanding(trips)) return; /* analysis was off when its Sync went by */
+    int64_t cost_us = trips_cost_us(trips, now_us);
+    for (struct flight *flight; (flight = flights_pop(&client->flights, trips->done)) != NULL;) {
         struct unit *unit = unit_of_flight(flight);
         if (unit == NULL) continue;
         unit_group_answered(unit->groups[flight->place], flight->transaction, flight->starts_trip ? cost_us : -1, now_us);
-        if (unit->last_us != now_us) units_touch(&detector->units, unit, now_us);
+        if (unit->last_us != now_us) units_touch(&detector->edges.units, unit, now_us);
     }
-    client->round_done++;
-    client->ready_us = now_us;
+    trips_answered(trips, now_us);
     client->rows_serial = 0;
-    if (client->round_done != client->round_sent) return;
+    if (trips_is_outstanding(trips)) return;
     if (client->flights.first == client->flights.next) client->flights.lost = 0;
-    if (status == 'I') {
-        if (client->is_in_transaction) end_transaction(client, now_us);
-    } else {
-        client->is_in_transaction = true;
-        struct unit *unit = unit_of(client);
-        if (unit != NULL) unit->is_in_transaction = true;
+    if (status != 'I') {
+        unit_owner_begin_transaction(&client->owner);
+    } else if (client->owner.is_in_transaction) {
+        unit_edges_end_transaction(&detector->edges, &client->owner, now_us);
     }
 }
 
 /* ---- time ---- */
 
-/* When the unit ends if nothing more comes. */
-static int64_t due_us(const struct detector *detector, const struct unit *unit)
-{
-    int64_t age_us = unit->started_us + UNIT_AGE_MAX_US;
-    int64_t silence_us = unit->last_us + detector->settings.unit_silence_us;
-    return unit->is_in_transaction || age_us < silence_us ? age_us : silence_us;
-}
-
 void detector_tick(struct detector *detector, int64_t now_us)
 {
-    for (struct unit *unit = detector->units.oldest, *next; unit; unit = next) {
-        next = unit->after;
-        if (now_us - unit->last_us < detector->settings.unit_silence_us && now_us - unit->started_us < UNIT_AGE_MAX_US) {
-            if (!unit->is_in_transaction) return;
-            continue;
-        }
-        if (due_us(detector, unit) <= now_us) close_unit(detector, unit, now_us);
-    }
+    unit_edges_tick(&detector->edges, now_us);
 }
 
 int64_t detector_next_due_us(const struct detector *detector)
 {
-    for (const struct unit *unit = detector->units.oldest; unit; unit = unit->after) {
-        if (!unit->is_in_transaction) return due_us(detector, unit);
-    }
-    return detector->units.oldest != NULL ? due_us(detector, detector->units.oldest) : INT64_MAX;
+    return unit_edges_next_due_us(&detector->edges);
 }
 
 void detector_flush(struct detector *detector, int64_t now_us)
 {
-    while (detector->units.oldest != NULL) close_unit(detector, detector->units.oldest, now_us);
+    unit_edges_flush(&detector->edges, now_us);
 }
