@@ -1,12 +1,14 @@
 #ifndef PROXY_TRIPS_H
 #define PROXY_TRIPS_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 /*
  * The waits of one client: what it sends while it has heard everything is a new one, what it sends before the answer came is part of the same. Rounds are what a Sync or
- * a Query ends and a ReadyForQuery answers. A struct is begun with trips_begin, and again whenever what was sent is not known. Times are arguments.
+ * a Query ends and a ReadyForQuery answers. A struct is begun with trips_begin, and again whenever what was sent is not known. Times are arguments. All of it lies on the
+ * path of every statement, so it stands here.
  */
 struct trips {
     uint32_t sent, done; /* rounds: ended by the client, answered */
@@ -17,18 +19,41 @@ struct trips {
     int64_t ready_us;    /* last answer; 0: none */
 };
 
+/* Numbers of waits go on. */
+static inline void trips_begin(struct trips *trips)
+{
+    trips->sent = trips->done = 0;
+    trips->round = UINT32_MAX;
+    trips->ready_us = 0;
+}
+
 static inline bool trips_is_outstanding(const struct trips *trips)
 {
     return trips->sent != trips->done;
 }
 
-/* Numbers of waits go on. */
-void trips_begin(struct trips *trips);
 /* The client sends something. `next_number` counts the waits of all clients. */
-void trips_send(struct trips *trips, uint64_t *next_number, int64_t now_us);
+static inline void trips_send(struct trips *trips, uint64_t *next_number, int64_t now_us)
+{
+    if (trips->number != 0 && (trips->round == trips->sent || trips_is_outstanding(trips))) return;
+    trips->number = ++*next_number;
+    trips->round = trips->sent;
+    trips->sent_us = now_us;
+    trips->gap_us = trips->ready_us != 0 ? now_us - trips->ready_us : -1;
+}
+
 /* What the present wait costs when its answer is complete now: the pause before it, and itself. -1: not known. */
-int64_t trips_cost_us(const struct trips *trips, int64_t now_us);
+static inline int64_t trips_cost_us(const struct trips *trips, int64_t now_us)
+{
+    return trips->gap_us < 0 ? -1 : trips->gap_us + now_us - trips->sent_us;
+}
+
 /* A round is answered; one must be outstanding. */
-void trips_answered(struct trips *trips, int64_t now_us);
+static inline void trips_answered(struct trips *trips, int64_t now_us)
+{
+    assert(trips_is_outstanding(trips));
+    trips->done++;
+    trips->ready_us = now_us;
+}
 
 #endif
