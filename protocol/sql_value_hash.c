@@ -4,26 +4,12 @@
 #include "protocol/sql_value_hash.h"
 
 #include "protocol/sql_string.h"
+#include "protocol/type_oids.h"
 
 #include <assert.h>
 #include <string.h>
 
 enum form { FORM_NULL, FORM_INTEGER, FORM_UUID, FORM_BYTES, FORM_RAW, FORM_COMBINED };
-
-/* PostgreSQL's own oids of types, which never change (pg_type.dat). */
-enum {
-    OID_BOOL = 16,
-    OID_NAME = 19,
-    OID_INT8 = 20,
-    OID_INT2 = 21,
-    OID_INT4 = 23,
-    OID_TEXT = 25,
-    OID_OID = 26,
-    OID_UNKNOWN = 705,
-    OID_BPCHAR = 1042,
-    OID_VARCHAR = 1043,
-    OID_UUID = 2950
-};
 
 /* ---- SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF") ---- */
 

@@ -73,28 +73,63 @@ static enum bind_format read_result_format(struct bytes_reader *reader)
     return binary == 0 ? BIND_FORMAT_TEXT : binary == count ? BIND_FORMAT_BINARY : BIND_FORMAT_MIXED;
 }
 
+/* The parameters one after the other. */
+struct walk {
+    struct bytes_reader reader, formats;
+    uint16_t format_count, count, next, format;
+};
+
+static bool begin_walk(struct walk *walk, const uint8_t *data, size_t size)
+{
+    bytes_reader_init(&walk->reader, data, size);
+    walk->format_count = bytes_read_u16(&walk->reader);
+    const uint8_t *format_bytes = bytes_read_block(&walk->reader, 2 * (size_t)walk->format_count);
+    walk->count = bytes_read_u16(&walk->reader);
+    walk->next = walk->format = 0;
+    if (walk->reader.has_failed) return false;
+    bytes_reader_init(&walk->formats, format_bytes, 2 * (size_t)walk->format_count);
+    return true;
+}
+
+/* False: it is not all here. */
+static inline bool next_value(struct walk *walk, struct value_bytes *value_out)
+{
+    if (walk->next == 0 || walk->format_count > 1) walk->format = walk->format_count > 0 ? bytes_read_u16(&walk->formats) : 0;
+    walk->next++;
+    uint32_t size = bytes_read_u32(&walk->reader);
+    value_out->bytes = size == NULL_SIZE ? NULL : bytes_read_block(&walk->reader, size);
+    value_out->size = size;
+    value_out->is_binary = walk->format == 1;
+    return !walk->reader.has_failed;
+}
+
 bool bind_values_read(struct bind_values *values, const uint8_t *data, size_t size, const uint32_t *types, size_t type_count,
                       const struct sql_value_key *key)
 {
-    struct bytes_reader reader;
-    bytes_reader_init(&reader, data, size);
-    uint16_t format_count = bytes_read_u16(&reader);
-    const uint8_t *format_bytes = bytes_read_block(&reader, 2 * (size_t)format_count);
-    uint16_t count = bytes_read_u16(&reader), format = 0;
-    if (reader.has_failed) return false;
-    struct bytes_reader formats;
-    bytes_reader_init(&formats, format_bytes, 2 * (size_t)format_count);
-    values->count = count < BIND_VALUES_MAX ? count : BIND_VALUES_MAX;
-    values->is_whole = count <= BIND_VALUES_MAX;
-    for (uint16_t i = 0; i < count; i++) {
-        if (i == 0 || format_count > 1) format = format_count > 0 ? bytes_read_u16(&formats) : 0;
-        uint32_t value_size = bytes_read_u32(&reader);
-        const uint8_t *value = value_size == NULL_SIZE ? NULL : bytes_read_block(&reader, value_size);
-        if (reader.has_failed) return false;
+    struct walk walk;
+    if (!begin_walk(&walk, data, size)) return false;
+    values->count = walk.count < BIND_VALUES_MAX ? walk.count : BIND_VALUES_MAX;
+    values->is_whole = walk.count <= BIND_VALUES_MAX;
+    for (uint16_t i = 0; i < walk.count; i++) {
+        struct value_bytes value;
+        if (!next_value(&walk, &value)) return false;
         if (i >= BIND_VALUES_MAX) continue;
-        values->items[i] = value ? read_value(value, value_size, format == 1, i < type_count ? types[i] : 0, key)
-                                 : (struct statement_parameter){.hash = sql_value_hash_null(key)};
+        values->items[i] = value.bytes ? read_value(value.bytes, value.size, value.is_binary, i < type_count ? types[i] : 0, key)
+                                       : (struct statement_parameter){.hash = sql_value_hash_null(key)};
     }
-    values->results = read_result_format(&reader);
-    return bytes_reader_is_done(&reader);
+    values->results = read_result_format(&walk.reader);
+    return bytes_reader_is_done(&walk.reader);
+}
+
+uint16_t bind_values_list(const uint8_t *data, size_t size, const uint32_t *types, size_t type_count,
+                          struct value_bytes values_out[BIND_VALUES_MAX])
+{
+    struct walk walk;
+    uint16_t count = 0;
+    if (!begin_walk(&walk, data, size)) return 0;
+    while (count < walk.count && count < BIND_VALUES_MAX && next_value(&walk, &values_out[count])) {
+        values_out[count].type = count < type_count ? types[count] : 0;
+        count++;
+    }
+    return count;
 }

@@ -60,6 +60,7 @@ void detector_settings_from(const struct settings *from, struct detector_setting
         .sample_every = (uint32_t)from->row_sampling,
         .window_us = from->report_window_us,
         .cooldown_us = from->finding_log_interval_us,
+        .sample_values = (uint32_t)from->sample_values,
         .ignore = from->analysis_ignore,
         .memory_max = (size_t)from->analysis_memory * 1024 * 1024,
     };
@@ -101,6 +102,10 @@ void detector_configure(struct detector *detector, const struct detector_setting
     detector->edges.silence_us = settings->unit_silence_us;
     detector->edges.statements_per_unit = settings->statements_per_unit;
     findings_configure(detector->findings, settings->window_us, settings->cooldown_us);
+    detector->edges.units.sample_values = settings->sample_values;
+    if (settings->sample_values > 0) return;
+    units_forget_values(&detector->edges.units);
+    findings_forget_values(detector->findings);
 }
 
 void detector_free(struct detector **detector)
@@ -135,6 +140,11 @@ void detector_counters(const struct detector *detector, struct detector_counters
     counters_out->groups_overflowed = detector->edges.groups_overflowed;
     counters_out->memory_refusals = detector->pool.refusals;
     counters_out->memory_bytes = detector->pool.bytes;
+}
+
+bool detector_wants_values(const struct detector *detector)
+{
+    return detector->settings.sample_values > 0;
 }
 
 bool detector_is_on(const struct detector *detector)

@@ -28,6 +28,7 @@ struct detector_settings {
     uint32_t sample_every;        /* 1 in so many results is looked at without a reason; 0: none */
     int64_t window_us;            /* of the trend */
     int64_t cooldown_us;          /* between two log lines of one finding */
+    uint32_t sample_values;       /* so many parameters of a statement that repeats are kept as they are; 0: no value ever is */
     const char *ignore;           /* as analysis_ignore; copied */
     size_t memory_max;            /* bytes for units, their parameters and rows; beyond it less is counted, and counted that it is */
 };
@@ -69,6 +70,8 @@ void detector_application_name(struct detector_client *client, const char *name,
 
 /* Whether events are wanted at all: false when analysis is off. Then they may be left out, or come and be ignored. */
 bool detector_is_on(const struct detector *detector);
+/* Whether the parameters of executions are wanted as texts. */
+bool detector_wants_values(const struct detector *detector);
 /* False: the shape is not known, nothing has been noted; tell what it is with detector_learn, and this again. */
 bool detector_statement(struct detector_client *client, const struct execution *execution, int64_t now_us)
     __attribute__((warn_unused_result));

@@ -57,6 +57,7 @@ struct execution {
     uint32_t list_length;              /* values of an IN list, elements of an = ANY array, rows of VALUES; 0: has none, or unknown */
     bool has_unknown_parameters;       /* the scan was cut, say: nothing is said about equality */
     const struct execution_tags *tags; /* NULL: none */
+    const char *values;                /* the parameters as a line (value_text.h), where they are sampled; else NULL */
 };
 
 /* What is told once about a shape. */

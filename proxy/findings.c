@@ -73,6 +73,23 @@ struct findings *findings_new(int64_t window_us, int64_t cooldown_us)
     return findings;
 }
 
+static void forget_values(struct finding *finding)
+{
+    value_samples_wipe(finding->sample_values);
+    free(finding->sample_values);
+    finding->sample_values = NULL;
+}
+
+static void keep_values(struct finding *finding, const struct value_samples *values)
+{
+    if (values == NULL) {
+        forget_values(finding);
+        return;
+    }
+    if (finding->sample_values == NULL) finding->sample_values = memory_alloc(sizeof *finding->sample_values);
+    *finding->sample_values = *values;
+}
+
 static void free_finding(struct finding *finding)
 {
     free(finding->database);
@@ -80,6 +97,7 @@ static void free_finding(struct finding *finding)
     free(finding->route);
     free(finding->shape);
     free(finding->parent.shape);
+    forget_values(finding);
     free(finding->buckets);
     free(finding);
 }
@@ -125,6 +143,11 @@ void findings_configure(struct findings *findings, int64_t window_us, int64_t co
         memset(finding->samples, 0, sizeof finding->samples);
     }
     for (struct finding_route *route = findings->routes; route; route = route->hh.next) memset(route->buckets, 0, sizeof route->buckets);
+}
+
+void findings_forget_values(struct findings *findings)
+{
+    for (struct finding *finding = findings->by_key; finding; finding = finding->hh.next) forget_values(finding);
 }
 
 size_t findings_count(const struct findings *findings)
@@ -316,6 +339,7 @@ static void count_unit_of(struct findings *findings, struct finding *finding, co
         finding->sample = totals;
         finding->sample_us = now_us;
         finding->unit_kind = observation->unit_kind;
+        keep_values(finding, observation->values);
         snprintf(finding->sample_address, sizeof finding->sample_address, "%s", observation->address ? observation->address : "");
         snprintf(finding->sample_unit, sizeof finding->sample_unit, "%s", observation->unit_text ? observation->unit_text : "");
     }

@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "proxy/suggestions.h"
+#include "proxy/value_samples.h"
 #include "proxy/verdicts.h"
 
 /*
@@ -57,10 +58,11 @@ struct observation {
     uint32_t unit_statements; /* all statements of the unit */
     bool is_lower_bound;      /* the unit goes on: to be logged, not to be counted */
     struct verdict_feed feed;
-    int varying_slot;         /* the only one that varies, from 0; -1: none, or several */
-    const char *parent_shape; /* canonical text; NULL with feed.link NONE */
-    const char *address;      /* of the client */
-    const char *unit_text;    /* trace or request id; "" */
+    int varying_slot;                   /* the only one that varies, from 0; -1: none, or several */
+    const char *parent_shape;           /* canonical text; NULL with feed.link NONE */
+    const char *address;                /* of the client */
+    const char *unit_text;              /* trace or request id; "" */
+    const struct value_samples *values; /* NULL: none */
 };
 
 struct finding_totals {
@@ -99,6 +101,7 @@ struct finding {
     char sample_address[FINDING_ADDRESS_MAX];
     char sample_unit[FINDING_ADDRESS_MAX];
     struct finding_totals sample;
+    struct value_samples *sample_values; /* of that unit; NULL: none are kept. Never written to a file */
     /* The rest is of findings.c. */
     uint64_t route_key;
     uint64_t route_units_when_seen;
@@ -168,6 +171,8 @@ const struct finding *findings_next_unresolved(const struct findings *findings, 
 /* The names of a column, for all findings of this database that have it as parent. */
 void findings_resolve(struct findings *findings, const char *database, uint32_t table_oid, int16_t attnum, const char *table,
                       const char *column);
+/* No parameter's value is kept any more. */
+void findings_forget_values(struct findings *findings);
 void findings_clear(struct findings *findings);
 
 /* For findings_state.c: the next one, NULL at first and at the end; and one that was there before a restart, by its texts, to be filled by the caller. */

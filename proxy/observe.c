@@ -38,7 +38,7 @@ void observe_configure(struct commons *commons)
     struct detector_settings settings;
     detector_settings_from(&commons->config->settings, &settings);
     if (commons->taps)
-        detector_configure(taps_detector(commons->taps), &settings);
+        taps_configure(commons->taps, &settings);
     else
         commons->taps = taps_new(&settings, &(struct detector_host){.found = log_found, .over_budget = log_over_budget},
                                  clock_wall_us() - commons->now_us);

@@ -86,6 +86,16 @@ static void add_parent(struct text_table *table, const struct finding_parent *pa
     add_text(table, link_word(parent->link));
 }
 
+static void add_values(struct text_table *table, const struct value_samples *values)
+{
+    char text[VALUE_SAMPLES_MAX * VALUE_TEXT_SIZE] = "";
+    size_t size = 0;
+    for (size_t i = 0; values && i < values->count; i++)
+        size += (size_t)snprintf(text + size, sizeof text - size, "%s%s", i > 0 ? "\n" : "", values->lines[i]);
+    add_text(table, text);
+    explicit_bzero(text, size);
+}
+
 static void add_finding(struct text_table *table, const struct finding_view *view)
 {
     const struct finding *finding = view->finding;
@@ -123,6 +133,7 @@ static void add_finding(struct text_table *table, const struct finding_view *vie
     add_time(table, finding->sample_us);
     add_text(table, finding->sample_address);
     add_text(table, finding->sample_unit);
+    add_values(table, finding->sample_values);
 }
 
 struct text_table *report_table(const struct findings *findings, int64_t since_us, int64_t now_us)

@@ -8,7 +8,8 @@
  * The report on repeated statements as a table of texts, whose columns are those of report_columns.def: what SHOW DUPLICATES sends, and what every rendering of the
  * report begins with, here or at the other end of the console.
  */
-enum report_kind { REPORT_TEXT, REPORT_NUMBER, REPORT_REAL, REPORT_TIME };
+enum report_kind { REPORT_TEXT, REPORT_NUMBER, REPORT_REAL, REPORT_TIME, REPORT_LIST };
+/* A cell of a list has a line for each text. */
 struct report_column {
     const char *name;
     enum report_kind kind;

@@ -218,6 +218,14 @@ static void put_parent(FILE *out, const struct text_table *table, size_t row)
     fputs("</code>", out);
 }
 
+static void put_values(FILE *out, const struct text_table *table, size_t row)
+{
+    if (!*cell(table, row, "sample_values")) return;
+    fputs("<p>Parameters of one unit, the first ones:</p><code>", out);
+    put(out, cell(table, row, "sample_values"));
+    fputs("</code>", out);
+}
+
 static void put_finding(FILE *out, const struct text_table *table, size_t row)
 {
     static const char *const tags[] = {"confidence", "severity", "trend"};
@@ -237,6 +245,7 @@ static void put_finding(FILE *out, const struct text_table *table, size_t row)
     put(out, cell(table, row, "shape"));
     fputs("</code>", out);
     put_parent(out, table, row);
+    put_values(out, table, row);
     if (*cell(table, row, "suggestion")) {
         fputs("<div class=fix>", out);
         put(out, cell(table, row, "suggestion"));

@@ -30,9 +30,24 @@ static cJSON *text_of(const char *cell)
     return text;
 }
 
+/* Of the lines of a cell. */
+static cJSON *array_of(const char *cell)
+{
+    cJSON *array = cJSON_CreateArray();
+    char *lines = memory_strdup(cell);
+    for (char *line = lines, *end; line; line = end) {
+        end = strchr(line, '\n');
+        if (end) *end++ = '\0';
+        cJSON_AddItemToArray(array, text_of(line));
+    }
+    free(lines);
+    return array;
+}
+
 static cJSON *value_of(const char *cell, enum report_kind kind)
 {
     if (*cell == '\0') return cJSON_CreateNull();
+    if (kind == REPORT_LIST) return array_of(cell);
     return kind == REPORT_NUMBER || kind == REPORT_REAL ? cJSON_CreateNumber(strtod(cell, NULL)) : text_of(cell);
 }
 

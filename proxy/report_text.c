@@ -22,6 +22,22 @@ static void add_words(struct text_table *out, const struct text_table *table, si
     text_table_add(out, verdict);
 }
 
+/* On one line, as many as there is room for. */
+static void add_values(struct text_table *out, const char *values)
+{
+    char text[1024];
+    size_t size = 0;
+    if (!*values) return;
+    for (size_t at = 0; values[at] && size < sizeof text - 4; at++) {
+        if (values[at] == '\n') text[size++] = ';';
+        text[size++] = values[at] == '\n' ? ' ' : values[at];
+    }
+    text[size] = '\0';
+    char note[sizeof text + 16];
+    snprintf(note, sizeof note, "parameters: %s", text);
+    text_table_note(out, note);
+}
+
 static void add_notes(struct text_table *out, const struct text_table *table, size_t row)
 {
     char text[2048];
@@ -32,6 +48,7 @@ static void add_notes(struct text_table *out, const struct text_table *table, si
                  cell(table, row, "parent_slot"), parent);
         text_table_note(out, text);
     }
+    add_values(out, cell(table, row, "sample_values"));
     const char *suggestion = cell(table, row, "suggestion");
     if (*suggestion) text_table_note(out, suggestion);
 }

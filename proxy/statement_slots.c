@@ -94,6 +94,7 @@ void statement_slots_execute(const struct statement_slots *slots, const struct s
     execution_out->slot_count = count;
     execution_out->has_unknown_parameters = is_incomplete;
     execution_out->tags = NULL;
+    execution_out->values = NULL;
 }
 
 /* ---- what a shape is ---- */

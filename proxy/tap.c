@@ -16,6 +16,7 @@
 #include "proxy/memory.h"
 #include "proxy/named_shapes.h"
 #include "proxy/owed.h"
+#include "proxy/shown_values.h"
 
 enum { PARSED_SHAPES_MAX = 4096 };
 
@@ -32,6 +33,10 @@ struct taps {
     struct result_columns columns;
     struct execution_slot execution_slots[STATEMENT_SLOTS_MAX];
     char canonical[SHAPE_TEXT_MAX];
+    struct value_text shown; /* the parameters of the execution under way, where they are wanted */
+    /* Those of the Bind that came last of all; the client that it is of may have to do without them when another's came in between. */
+    struct value_text bound_shown;
+    const struct tap *bound_shown_of;
 };
 
 /* The portal that was bound last. */
@@ -71,6 +76,13 @@ struct taps *taps_new(const struct detector_settings *settings, const struct det
     return taps;
 }
 
+void taps_configure(struct taps *taps, const struct detector_settings *settings)
+{
+    detector_configure(taps->detector, settings);
+    value_text_wipe(&taps->bound_shown);
+    taps->bound_shown_of = NULL;
+}
+
 void taps_free(struct taps **taps)
 {
     if (!*taps) return;
@@ -97,6 +109,9 @@ static void unbind(struct tap *tap)
 {
     parsed_shape_unref(&tap->bound.shape);
     tap->bound.has_tags = false;
+    if (tap->taps->bound_shown_of != tap) return;
+    value_text_wipe(&tap->taps->bound_shown);
+    tap->taps->bound_shown_of = NULL;
 }
 
 void tap_free(struct tap **tap_pointer, int64_t now_us)
@@ -135,19 +150,11 @@ static void execute(struct tap *tap, const struct execution *execution, const st
     if (!detector_statement(tap->client, execution, now_us)) tap->is_lost = true;
 }
 
-static void execute_parsed(struct tap *tap, const struct parsed_shape *shape, const struct statement_parameter *parameters, size_t count,
-                           const struct statement_tags *tags, int64_t now_us)
-{
-    struct execution execution;
-    statement_slots_execute(&shape->slots, parameters, count, &tap->taps->key, &execution, tap->taps->execution_slots);
-    execution.tags = tags ? &tags->tags : NULL;
-    execute(tap, &execution, &shape->description, now_us);
-}
-
 /* ---- Query ---- */
 
 /* EXECUTE name(arguments), of what PREPARE or Parse has made. False: not known. */
-static bool execute_by_name(struct tap *tap, const struct statement_slots *arguments, const struct statement_tags *tags, int64_t now_us)
+static bool execute_by_name(struct tap *tap, const struct statement_slots *arguments, const char *text, const struct statement_tags *tags,
+                            int64_t now_us)
 {
     struct taps *taps = tap->taps;
     char name[SQL_IDENTIFIER_SIZE_MAX + 1];
@@ -162,7 +169,15 @@ static bool execute_by_name(struct tap *tap, const struct statement_slots *argum
         parameters[number - 1].hash = arguments->sources[i].hash;
         if (number > count) count = number;
     }
-    execute_parsed(tap, named->shape, parameters, count, tags, now_us);
+    struct execution execution;
+    const struct parsed_shape *shape = named->shape;
+    statement_slots_execute(&shape->slots, parameters, count, &taps->key, &execution, taps->execution_slots);
+    execution.tags = tags ? &tags->tags : NULL;
+    if (detector_wants_values(taps->detector)) {
+        shown_values_of_execute(&taps->shown, &shape->slots, &taps->fingerprint, text);
+        execution.values = taps->shown.text;
+    }
+    execute(tap, &execution, &shape->description, now_us);
     return true;
 }
 
@@ -175,13 +190,18 @@ static void run_statement(struct tap *tap, const struct sql_fingerprint_scan *sc
         sql_identifier_text(&taps->fingerprint.name, name);
         if (*name) named_shapes_set(&tap->names, name, parsed_shape_new(scan, &taps->fingerprint, &taps->key), tags);
     }
-    if (taps->fingerprint.form == SQL_FORM_EXECUTE && taps->fingerprint.name.text && execute_by_name(tap, &taps->slots, tags, now_us))
+    if (taps->fingerprint.form == SQL_FORM_EXECUTE && taps->fingerprint.name.text &&
+        execute_by_name(tap, &taps->slots, scan->text, tags, now_us))
         return;
     struct execution execution;
     statement_slots_execute(&taps->slots, NULL, 0, &taps->key, &execution, taps->execution_slots);
     execution.tags = tags ? &tags->tags : NULL;
     bool is_prepare = taps->fingerprint.form == SQL_FORM_PREPARE; /* it runs nothing of what it names */
     if (is_prepare) execution.shape = ~execution.shape | 1;
+    if (detector_wants_values(taps->detector)) {
+        shown_values_of_query(&taps->shown, &taps->slots, &taps->fingerprint, scan->text);
+        execution.values = taps->shown.text;
+    }
     if (detector_statement(tap->client, &execution, now_us)) return;
     size_t size = sql_fingerprint_display(scan, &taps->fingerprint, taps->canonical, sizeof taps->canonical);
     struct shape_description description;
@@ -211,6 +231,7 @@ static void query(struct tap *tap, const char *sql, size_t size, const struct ta
         is_empty = false;
         run_statement(tap, &scan, has_tags ? &tags : NULL, now_us);
     }
+    if (tap->taps->shown.size > 0) value_text_wipe(&tap->taps->shown);
     if (is_empty) run_empty(tap, now_us);
     detector_sync(tap->client);
 }
@@ -259,6 +280,11 @@ static void bind(struct tap *tap, const uint8_t *body, size_t available, size_t 
     bound->are_parameters_known = available == size && bind_values_read(&taps->values, body + names_size, size - names_size,
                                                                         named->shape->types, named->shape->type_count, &taps->key);
     if (!bound->are_parameters_known) return;
+    if (detector_wants_values(taps->detector)) {
+        shown_values_of_bind(&taps->bound_shown, &named->shape->slots, body + names_size, size - names_size, named->shape->types,
+                             named->shape->type_count);
+        taps->bound_shown_of = tap;
+    }
     bound->are_parameters_known = taps->values.is_whole;
     bound->results = taps->values.results;
     if (bound->capacity < taps->values.count) {
@@ -290,6 +316,7 @@ static void execute_portal(struct tap *tap, const uint8_t *body, size_t size, in
                             tap->taps->execution_slots);
     execution.has_unknown_parameters |= !bound->are_parameters_known;
     execution.tags = bound->has_tags ? &bound->tags->tags : NULL;
+    if (tap->taps->bound_shown_of == tap) execution.values = tap->taps->bound_shown.text;
     execute(tap, &execution, &bound->shape->description, now_us);
     unbind(tap); /* what is executed once more goes on where it was suspended */
 }

@@ -13,6 +13,7 @@ struct tap;
 
 /* As detector_new. */
 struct taps *taps_new(const struct detector_settings *settings, const struct detector_host *host, int64_t wall_offset_us);
+void taps_configure(struct taps *taps, const struct detector_settings *settings);
 void taps_free(struct taps **taps); /* no tap is left; NULL accepted */
 struct detector *taps_detector(const struct taps *taps);
 

@@ -61,6 +61,7 @@ static bool describe(struct unit_reporter *reporter, const struct unit *unit, co
         .varying_slot = varying_slot(group),
         .address = unit->address,
         .unit_text = unit->text,
+        .values = group->samples,
     };
     return true;
 }

@@ -48,6 +48,19 @@ void units_touch(struct units *units, struct unit *unit, int64_t now_us)
     units->newest = unit;
 }
 
+static void forget_samples(struct units *units, struct unit_group *group)
+{
+    value_samples_wipe(group->samples);
+    block_pool_give(units->pool, group->samples, sizeof *group->samples);
+    group->samples = NULL;
+}
+
+void units_forget_values(struct units *units)
+{
+    for (struct unit *unit = units->oldest; unit; unit = unit->after)
+        for (uint32_t i = 0; i < unit->group_count; i++) forget_samples(units, unit->groups[i]);
+}
+
 void units_close(struct units *units, struct unit *unit)
 {
     assert(unit->serial != 0);
@@ -55,6 +68,7 @@ void units_close(struct units *units, struct unit *unit)
         struct unit_group *group = unit->groups[i];
         parameter_set_clear(&group->parameters, units->pool);
         block_pool_give(units->pool, group->proof, sizeof *group->proof);
+        forget_samples(units, group);
         block_pool_give(units->pool, group, sizeof *group);
     }
     if (unit->kept != NULL) {
@@ -261,6 +275,16 @@ static void test_proof(struct units *units, struct unit *unit, struct unit_group
                                             .is_new = is_new});
 }
 
+static void keep_values(const struct units *units, struct unit_group *group, const char *values)
+{
+    if (group->samples == NULL) {
+        group->samples = block_pool_take(units->pool, sizeof *group->samples);
+        if (group->samples == NULL) return;
+        group->samples->count = 0;
+    }
+    value_samples_add(group->samples, values, units->sample_values);
+}
+
 void unit_note_other(struct unit *unit)
 {
     unit->statements++;
@@ -291,6 +315,7 @@ struct unit_note unit_note(struct units *units, struct unit *unit, const struct 
     }
     bool is_new = true;
     if (!execution->has_unknown_parameters) is_new = note_parameters(units, unit, group, shape, hash, sending->transaction);
+    if (is_new && execution->values != NULL) keep_values(units, group, execution->values);
     group->run = group->counts.n > 0 && group->last_ordinal + 1 == unit->statements ? group->run + 1 : 1;
     int64_t gap_us = sending->now_us - group->last_sent_us;
     note_counts(&group->counts, execution, note.starts_trip, gap_us, group->run, sending->now_us);

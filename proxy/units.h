@@ -9,6 +9,7 @@
 #include "proxy/parameter_set.h"
 #include "proxy/row_proof.h"
 #include "proxy/shapes.h"
+#include "proxy/value_samples.h"
 #include "proxy/verdicts.h"
 
 /*
@@ -47,7 +48,8 @@ struct unit_group {
     uint32_t run;
     uint64_t last_trip;
     int64_t last_sent_us;
-    struct row_proof *proof; /* NULL: nothing to compare with yet */
+    struct row_proof *proof;       /* NULL: nothing to compare with yet */
+    struct value_samples *samples; /* NULL: none are kept */
 };
 
 struct unit {
@@ -91,6 +93,7 @@ struct units {
     struct unit *free;
     uint64_t next_serial;
     uint32_t open;
+    uint32_t sample_values; /* so many parameters of a group are kept as they are */
 };
 
 /* NULL: no memory left in the pool. */
@@ -131,6 +134,8 @@ void unit_take_out(struct unit_group *group);
 uint32_t unit_repeats(const struct unit *unit, const struct unit_group *group);
 /* The kept rows, made when they are first needed; NULL: no memory. */
 struct kept_sets *unit_kept(struct units *units, struct unit *unit);
+/* No value is kept any more, of any unit. */
+void units_forget_values(struct units *units);
 /* The hashes of an execution's tested slots. */
 uint8_t unit_slots(const struct execution *execution, uint64_t slots_out[EXECUTION_SLOTS_TESTED]);
 

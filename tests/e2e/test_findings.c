@@ -2,6 +2,8 @@
  * Findings about duplicate queries, around what the detector itself does: the names of columns, which are asked for, and the file that keeps them over a restart.
  */
 #include "tests/e2e/support/files.h"
+#include "tests/e2e/support/http_get.h"
+#include "tests/e2e/support/process.h"
 #include "tests/e2e/support/proxy.h"
 #include "tests/e2e/support/run_directory.h"
 #include "tests/e2e/support/sql.h"
@@ -219,5 +221,131 @@ Test(findings, a_file_that_is_another_ones_stays_as_it_is)
     proxy_finish(&proxy);
     cr_expect_eq(file_count(path, "root:x:0:0"), 1);
     free(setting);
+    free(path);
+}
+
+/* ---- values ---- */
+
+static const char secret[] = "Geheimnis";
+
+/* One shape by literals, one by parameters in text, one in binary; each with something that nobody else may know. */
+static void ask_for_secrets(const struct proxy *proxy)
+{
+    PGconn *client = sql_connect("%s", proxy_conninfo(proxy, "application_name=shop"));
+    for (int i = 0; i < 6; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%s-%d", secret, i);
+        sql_run(client, "select id from child where id::text = '%s'", text);
+        const char *values[] = {text};
+        PQclear(PQexecParams(client, "select id from parent where id::text = $1", 1, (const Oid[]){25}, values, NULL, NULL, 0));
+        const int sizes[] = {(int)strlen(text)}, formats[] = {1};
+        PQclear(PQexecParams(client, "select child_id from parent where id::text = $1", 1, (const Oid[]){25}, values, sizes, formats, 0));
+    }
+    PQfinish(client);
+}
+
+/* What a command prints; the caller frees it. */
+static char *output_of(const char *const *argv)
+{
+    char *path = run_directory_file("output");
+    file_write(path, "");
+    cr_assert_eq(process_run(argv, &(struct process_options){.output_path = path}), 0);
+    char *text = file_read(path);
+    free(path);
+    return text;
+}
+
+/* How many of the outlets tell the secret. `text_out` is the JSON over HTTP; the caller frees it. */
+static int outlets_that_tell(const struct proxy *proxy, int http_port, PGconn *boss, char **text_out)
+{
+    int count = 0;
+    char *port = text_format("%d", proxy->port), *program = proxy_program(), *page = NULL, *metrics = NULL;
+    const char *const as_table[] = {program, "report", "-H", "127.0.0.1", "-p", port, "-U", "boss", NULL};
+    const char *const as_json[] = {program, "report", "--json", "-H", "127.0.0.1", "-p", port, "-U", "boss", NULL};
+    char *table = output_of(as_table), *json = output_of(as_json);
+    cr_assert_eq(http_get(http_port, "/report.json", "*/*", text_out), 200);
+    cr_assert_eq(http_get(http_port, "/report", "*/*", &page), 200);
+    cr_assert_eq(http_get(http_port, "/metrics", "*/*", &metrics), 200);
+    count += strstr(*text_out, secret) != NULL;
+    count += strstr(page, secret) != NULL;
+    count += strstr(table, secret) != NULL;
+    count += strstr(json, secret) != NULL;
+    cr_expect_null(strstr(metrics, secret));
+    PGresult *result = PQexec(boss, "show duplicates");
+    int rows = PQntuples(result), column = PQfnumber(result, "sample_values"), told_in_show = 0;
+    cr_assert_geq(column, 0);
+    for (int row = 0; row < rows; row++) told_in_show += strstr(PQgetvalue(result, row, column), secret) != NULL;
+    count += told_in_show > 0;
+    PQclear(result);
+    result = PQexec(boss, "show shapes");
+    for (int row = 0; row < PQntuples(result); row++)
+        for (int i = 0; i < PQnfields(result); i++) cr_expect_null(strstr(PQgetvalue(result, row, i), secret));
+    PQclear(result);
+    free(port);
+    free(program);
+    free(page);
+    free(metrics);
+    free(table);
+    free(json);
+    return count;
+}
+
+static int rows_of_report(PGconn *boss)
+{
+    PGresult *result = PQexec(boss, "show duplicates");
+    int rows = PQntuples(result);
+    PQclear(result);
+    return rows;
+}
+
+Test(findings, values_are_kept_only_while_they_are_asked_for)
+{
+    make_tables();
+    enum { OUTLETS = 5 };
+    int http_port = process_free_port();
+    char *path = run_directory_file("values"), *text = NULL;
+    char *quiet = text_format("admin_users = boss\nanalysis_lookup = 0\nhttp_listen = 127.0.0.1:%d\nreport_file = %s\n", http_port, path);
+    char *asking = text_format("%ssample_values = 2\n", quiet);
+    struct proxy *proxy = proxy_start("%s", quiet);
+    PGconn *boss = console(proxy);
+    ask_for_secrets(proxy);
+    WAIT_FOR(rows_of_report(boss) == 3, TOLD_MS);
+    cr_expect_eq(outlets_that_tell(proxy, http_port, boss, &text), 0);
+    free(text);
+    /* Asked for: in the report, and nowhere else. */
+    proxy_reload(proxy, asking);
+    WAIT_FOR(proxy_log_count(proxy, "config_reloaded") == 1, TOLD_MS);
+    ask_for_secrets(proxy);
+    PGresult *result = NULL;
+    WAIT_FOR((PQclear(result), result = PQexec(boss, "show duplicates"), PQntuples(result) == 3) &&
+                 strcmp(PQgetvalue(result, 0, PQfnumber(result, "units")), "2") == 0 &&
+                 strcmp(PQgetvalue(result, 1, PQfnumber(result, "units")), "2") == 0 &&
+                 strcmp(PQgetvalue(result, 2, PQfnumber(result, "units")), "2") == 0,
+             TOLD_MS);
+    for (int row = 0; row < 3; row++)
+        cr_expect_str_eq(PQgetvalue(result, row, PQfnumber(result, "sample_values")), "$1 = 'Geheimnis-0'\n$1 = 'Geheimnis-1'");
+    PQclear(result);
+    cr_expect_eq(outlets_that_tell(proxy, http_port, boss, &text), OUTLETS);
+    free(text);
+    /* Not any more: what was kept is gone at once. */
+    proxy_reload(proxy, quiet);
+    WAIT_FOR(proxy_log_count(proxy, "config_reloaded") == 2, TOLD_MS);
+    cr_expect_eq(outlets_that_tell(proxy, http_port, boss, &text), 0);
+    free(text);
+    /* At the end they are kept, so that the file is written while there are some. */
+    proxy_reload(proxy, asking);
+    WAIT_FOR(proxy_log_count(proxy, "config_reloaded") == 3, TOLD_MS);
+    ask_for_secrets(proxy);
+    WAIT_FOR(outlets_that_tell(proxy, http_port, boss, &text) == OUTLETS || (free(text), false), TOLD_MS);
+    free(text);
+    PQfinish(boss);
+    cr_assert_eq(proxy_stop(proxy, SIGTERM, END_MS), 0);
+    cr_expect_gt(file_count(path, "shop"), 0);
+    cr_expect_eq(file_count(path, secret), 0);
+    cr_expect_eq(proxy_log_count(proxy, secret), 0);
+    cr_expect_gt(proxy_log_count(proxy, "duplicate_queries"), 0);
+    proxy_finish(&proxy);
+    free(quiet);
+    free(asking);
     free(path);
 }

@@ -203,3 +203,17 @@ Test(findings_state, files)
     cr_expect_eq(findings_save(findings, "/nowhere/at/all", &error), -1);
     cr_expect_not_null(strstr(error.text, "/nowhere/at/all"));
 }
+
+Test(findings_state, values_are_never_in_the_file)
+{
+    struct value_samples values = {.count = 1};
+    snprintf(values.lines[0], sizeof values.lines[0], "$1 = 'planted'");
+    struct observation observation = {
+        .database = "d", .user = "u", .route = "r", .shape = "select $1", .counts = {.n = 5}, .varying_slot = -1, .values = &values};
+    findings_observe(findings, &observation, start_us);
+    size_t size;
+    char *text = findings_encode(findings, &size);
+    cr_expect_not_null(findings_next(findings, NULL)->sample_values);
+    cr_expect_null(strstr(text, "planted"));
+    free(text);
+}

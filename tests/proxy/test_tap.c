@@ -18,14 +18,21 @@ static const struct tap_text text = {.is_scannable = true, .strings = SQL_STRING
 static struct finding_view *views;
 static size_t view_count;
 
-static void start(void)
+static struct detector_settings settings_with(int64_t sample_values)
 {
     struct detector_settings settings;
     struct settings standard;
     settings_init(&standard);
+    standard.sample_values = sample_values;
     detector_settings_from(&standard, &settings);
     settings.analysis = ANALYSIS_FULL;
     settings.sample_every = 1;
+    return settings;
+}
+
+static void start(void)
+{
+    struct detector_settings settings = settings_with(0);
     now_us = 1000000;
     taps = taps_new(&settings, &(struct detector_host){0}, 0);
     tap = tap_new(taps, "shop", "web", "127.0.0.1:4711", now_us);
@@ -361,6 +368,126 @@ Test(tap, what_cannot_be_read_runs_without_a_shape)
     query("select 2 from behind");
     cr_assert_not_null(tap_running(tap));
     cr_expect_str_eq(tap_running(tap), "select $1 from behind");
+}
+
+/* ---- sample_values ---- */
+
+static void sample(int64_t count)
+{
+    struct detector_settings settings = settings_with(count);
+    taps_configure(taps, &settings);
+}
+
+static const struct value_samples *samples_of(enum verdict verdict)
+{
+    look();
+    const struct finding_view *view = find(verdict);
+    cr_assert_not_null(view, "%zu findings", view_count);
+    return view->finding->sample_values;
+}
+
+static void walk_by_literals(void)
+{
+    list_query();
+    for (int id = 1; id <= 20; id++) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "SELECT * FROM person WHERE id = %d AND secret = 'pass\nword' LIMIT 21", owner_of(id));
+        query(sql);
+        answer(1, 500 + id);
+    }
+}
+
+Test(tap, no_value_is_kept_unless_asked_for)
+{
+    walk_by_literals();
+    cr_expect_null(samples_of(VERDICT_N_PLUS_ONE));
+}
+
+Test(tap, the_first_values_are_kept_when_asked_for)
+{
+    sample(3);
+    walk_by_literals();
+    const struct value_samples *samples = samples_of(VERDICT_N_PLUS_ONE);
+    cr_assert_not_null(samples);
+    cr_assert_eq(samples->count, 3);
+    cr_expect_str_eq(samples->lines[0], "$1 = 1007, $2 = 'pass\\x0aword', $3 = 21");
+    cr_expect_str_eq(samples->lines[2], "$1 = 1021, $2 = 'pass\\x0aword', $3 = 21");
+}
+
+Test(tap, values_are_dropped_when_they_are_not_asked_for_any_more)
+{
+    sample(10);
+    walk_by_literals();
+    cr_assert_not_null(samples_of(VERDICT_N_PLUS_ONE));
+    walk_by_literals(); /* a unit that is open */
+    sample(0);
+    cr_expect_null(find(VERDICT_N_PLUS_ONE)->finding->sample_values);
+    cr_expect_null(samples_of(VERDICT_N_PLUS_ONE));
+    cr_expect_eq(find(VERDICT_N_PLUS_ONE)->totals.units, 2);
+}
+
+Test(tap, values_of_an_exact_duplicate_are_kept_once)
+{
+    sample(10);
+    for (int i = 0; i < 5; i++) {
+        query("SELECT * FROM person WHERE name = 'Anna'");
+        answer(1, 1);
+    }
+    const struct value_samples *samples = samples_of(VERDICT_EXACT_DUPLICATE);
+    cr_assert_not_null(samples);
+    cr_assert_eq(samples->count, 1);
+    cr_expect_str_eq(samples->lines[0], "$1 = 'Anna'");
+}
+
+Test(tap, values_of_binds_are_those_of_the_right_client)
+{
+    struct tap *other = tap_new(taps, "shop", "web", "127.0.0.1:4712", now_us);
+    static const uint8_t others[] = {0, 's', 0, 0, 0, 0, 1, 0, 0, 0, 5, 'o', 't', 'h', 'e', 'r', 0, 0};
+    sample(10);
+    begin();
+    frontend_write_parse(&writer, "s", "select * from person where id = $1", NULL, 0);
+    send_all();
+    size_t parse_size = writer.size - 5;
+    tap_sent(other, FRONTEND_PARSE, buffer + 5, parse_size, parse_size, &text, now_us);
+    for (int id = 1; id <= 20; id++) {
+        char value[16];
+        snprintf(value, sizeof value, "%d", owner_of(id));
+        begin();
+        frontend_write_bind(&writer, "", "s", (const char *const[]){value}, 1);
+        send_all();
+        if (id % 2) tap_sent(other, FRONTEND_BIND, others, sizeof others, sizeof others, &text, now_us);
+        begin();
+        frontend_write_execute(&writer, "", 0);
+        frontend_write_sync(&writer);
+        send_all();
+        answer_execute(id == 1);
+    }
+    const struct value_samples *samples = samples_of(VERDICT_N_PLUS_ONE);
+    cr_assert_not_null(samples);
+    cr_assert_eq(samples->count, 10);
+    cr_expect_str_eq(samples->lines[0], "$1 = 1014");
+    cr_expect_str_eq(samples->lines[1], "$1 = 1028");
+    tap_free(&other, now_us);
+}
+
+Test(tap, values_of_execute)
+{
+    sample(10);
+    query("PREPARE who (int, text) AS SELECT * FROM person WHERE name = $2 AND id = $1 AND is_old = false");
+    begin();
+    backend_write_command_complete(&writer, "PREPARE");
+    backend_write_ready_for_query(&writer, 'I');
+    receive_all();
+    for (int id = 1; id <= 7; id++) {
+        char sql[64];
+        snprintf(sql, sizeof sql, "EXECUTE who(%d, 'Anna')", id);
+        query(sql);
+        answer(1, 700 + id);
+    }
+    const struct value_samples *samples = samples_of(VERDICT_N_PLUS_ONE);
+    cr_assert_not_null(samples);
+    cr_assert_eq(samples->count, 7);
+    cr_expect_str_eq(samples->lines[6], "$1 = 'Anna', $2 = 7");
 }
 
 Test(tap, any_messages_in_any_order_do_no_harm)
