@@ -27,9 +27,6 @@ enum {
     FINDING_ADDRESS_MAX = 64
 };
 
-enum trend { TREND_STEADY, TREND_NEW, TREND_WORSE, TREND_BETTER, TREND_GONE };
-const char *trend_word(enum trend trend);
-
 struct finding_parent {
     char *shape; /* canonical text; NULL: there is no parent */
     uint32_t table_oid;
@@ -72,6 +69,8 @@ struct finding_totals {
     int64_t lost_us, db_us, wall_us;
     uint32_t n_max;
 };
+
+void finding_totals_add(struct finding_totals *to, const struct finding_totals *from);
 
 struct finding_bucket {
     int64_t number; /* wall-clock time divided by the length of a bucket */
@@ -127,17 +126,6 @@ struct finding_route {
     UT_hash_handle hh;
 };
 
-/* A finding over a stretch of time, as reports show it. */
-struct finding_view {
-    const struct finding *finding;
-    struct finding_totals totals; /* of that stretch */
-    uint64_t units_of_route;
-    uint32_t n_p50, n_p95, n_max;
-    uint32_t distinct, duplicates, round_trips; /* of a unit, on average */
-    int64_t lost_us_per_unit;
-    enum trend trend; /* of the last window against the one before it */
-};
-
 /* What is to be logged about an observation. */
 struct finding_notice {
     const struct finding *finding;
@@ -157,15 +145,6 @@ struct finding_notice findings_observe(struct findings *findings, const struct o
 size_t findings_count(const struct findings *findings);
 uint64_t findings_evicted(const struct findings *findings);
 const struct finding *findings_find(const struct findings *findings, const char *id); /* NULL: none */
-/*
- * All that were seen since `since_us` (0: ever), and those that are gone (their totals may be zero then), the largest total lost time first. *views_out is the
- * caller's to free; valid until the next change of the findings.
- */
-size_t findings_rank(const struct findings *findings, int64_t since_us, int64_t now_us, struct finding_view **views_out);
-void finding_view(const struct findings *findings, const struct finding *finding, int64_t since_us, int64_t now_us,
-                  struct finding_view *view_out);
-void finding_suggestion(const struct finding *finding, char *text_out, size_t size); /* SUGGESTION_MAX */
-
 /* A parent's column whose names are not known yet; NULL: there is none. `rotation` is the caller's, 0 at first: it spreads the asking. */
 const struct finding *findings_next_unresolved(const struct findings *findings, size_t *rotation);
 /* The names of a column, for all findings of this database that have it as parent. */
@@ -175,10 +154,13 @@ void findings_resolve(struct findings *findings, const char *database, uint32_t 
 void findings_forget_values(struct findings *findings);
 void findings_clear(struct findings *findings);
 
-/* For findings_state.c: the next one, NULL at first and at the end; and one that was there before a restart, by its texts, to be filled by the caller. */
+/* For finding_views.c and findings_state.c: the next one, NULL at first and at the end; the route of one, NULL: not known any more. */
 const struct finding *findings_next(const struct findings *findings, const struct finding *finding);
 const struct finding_route *findings_next_route(const struct findings *findings, const struct finding_route *route);
+int64_t findings_window_us(const struct findings *findings);
 int64_t findings_bucket_us(const struct findings *findings);
+const struct finding_route *findings_route_of(const struct findings *findings, const struct finding *finding);
+/* One that was there before a restart, by its texts, to be filled by the caller. */
 struct finding *findings_restore(struct findings *findings, const struct observation *observation);
 struct finding_route *findings_restore_route(struct findings *findings, const char *database, const char *user, const char *route);
 

@@ -6,18 +6,12 @@
 
 /*
  * Findings as text, so that they survive a restart. A line a finding, a line a route; the first line names the version. What is not understood is refused as
- * a whole: a half-read state would show findings as gone that are not.
+ * a whole: a half-read state would show findings as gone that are not. Values of parameters are never in it.
  */
 
 /* The caller frees it. */
 char *findings_encode(const struct findings *findings, size_t *size_out);
 /* Into empty findings. 0, or -1 with `error` filled and the findings empty. */
 int findings_decode(struct findings *findings, const char *text, size_t size, struct error *error) __attribute__((warn_unused_result));
-/* What was encoded, on any thread. By way of PATH.new and rename, so that the file is the old state or the new one, never a part. */
-int findings_write(const char *path, const char *text, size_t size, struct error *error) __attribute__((warn_unused_result));
-/* Both at once. */
-int findings_save(const struct findings *findings, const char *path, struct error *error) __attribute__((warn_unused_result));
-/* A file that does not exist is no error: the findings stay empty. */
-int findings_load(struct findings *findings, const char *path, struct error *error) __attribute__((warn_unused_result));
 
 #endif

@@ -142,7 +142,7 @@ struct text_table *report_table(const struct findings *findings, int64_t since_u
     for (size_t i = 0; i < COLUMNS; i++)
         text_table_name(table, i, columns[i].name, columns[i].kind == REPORT_NUMBER || columns[i].kind == REPORT_REAL);
     struct finding_view *views;
-    size_t count = findings_rank(findings, since_us, now_us, &views);
+    size_t count = finding_views_rank(findings, since_us, now_us, &views);
     for (size_t i = 0; i < count; i++) add_finding(table, &views[i]);
     free(views);
     return table;

@@ -1,7 +1,7 @@
 #ifndef PROXY_REPORT_H
 #define PROXY_REPORT_H
 
-#include "proxy/findings.h"
+#include "proxy/finding_views.h"
 #include "proxy/text_table.h"
 
 /*

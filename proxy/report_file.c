@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "proxy/findings_file.h"
 #include "proxy/findings_state.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
@@ -63,7 +64,7 @@ struct report_file *report_file_open(struct commons *commons)
     const char *path = commons->config->settings.report_file;
     struct error error;
     if (!*path) return NULL;
-    if (findings_load(detector_findings(taps_detector(commons->taps)), path, &error) != 0) {
+    if (findings_file_load(detector_findings(taps_detector(commons->taps)), path, &error) != 0) {
         log_failure(&error);
         return NULL;
     }
@@ -79,7 +80,7 @@ struct report_file *report_file_open(struct commons *commons)
 static void run(struct offload_job *job)
 {
     struct saving *saving = (struct saving *)job;
-    saving->result = findings_write(saving->file->path, saving->text, saving->size, &saving->error);
+    saving->result = findings_file_write(saving->file->path, saving->text, saving->size, &saving->error);
 }
 
 static void forget(struct report_file *file)
@@ -121,7 +122,7 @@ void report_file_close(struct report_file **file_pointer, bool saves)
     forget(file);
     if (saves) {
         detector_flush(taps_detector(file->commons->taps), file->commons->now_us);
-        judge(file, findings_save(findings_of(file), file->path, &error), &error);
+        judge(file, findings_file_save(findings_of(file), file->path, &error), &error);
     }
     free(file->path);
     free(file);

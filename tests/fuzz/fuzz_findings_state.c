@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/finding_views.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -17,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         size_t text_size;
         char *text = findings_encode(findings, &text_size);
         assert(findings_decode(again, text, text_size, &error) == 0);
-        size_t count = findings_rank(findings, 0, INT64_C(1700000000000000), &views);
+        size_t count = finding_views_rank(findings, 0, INT64_C(1700000000000000), &views);
         for (size_t i = 0; i < count; i++) {
             assert(findings_find(again, views[i].finding->id) != NULL);
             finding_suggestion(views[i].finding, suggestion, sizeof suggestion);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "proxy/detector.h"
+#include "proxy/finding_views.h"
 
 enum {
     LINES_MAX = 4000,
@@ -577,7 +578,7 @@ static void finish(struct player *player)
         if (player->clients[i].client != NULL) detector_flush(player->detector, player->now_us);
     }
     detector_flush(player->detector, player->now_us);
-    size_t count = findings_rank(detector_findings(player->detector), 0, player->now_us, &views);
+    size_t count = finding_views_rank(detector_findings(player->detector), 0, player->now_us, &views);
     result->found = count;
     result->expected = player->expected_count;
     for (size_t i = 0; i < count; i++) {

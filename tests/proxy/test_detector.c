@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/finding_views.h"
 #include "proxy/units.h"
 
 #define SECOND INT64_C(1000000)
@@ -88,7 +89,7 @@ static struct finding_view the_only_finding(void)
 {
     struct finding_view *views, view;
     detector_flush(detector, now_us);
-    cr_assert_eq(findings_rank(detector_findings(detector), 0, now_us + 1700000000 * SECOND, &views), 1);
+    cr_assert_eq(finding_views_rank(detector_findings(detector), 0, now_us + 1700000000 * SECOND, &views), 1);
     view = views[0];
     free(views);
     return view;
@@ -138,7 +139,7 @@ static size_t findings_now(void)
 {
     struct finding_view *views;
     detector_flush(detector, now_us);
-    size_t count = findings_rank(detector_findings(detector), 0, now_us + 1700000000 * SECOND, &views);
+    size_t count = finding_views_rank(detector_findings(detector), 0, now_us + 1700000000 * SECOND, &views);
     free(views);
     return count;
 }

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proxy/finding_views.h"
+
 #define SECOND INT64_C(1000000)
 #define WINDOW (600 * SECOND)
 static const int64_t start_us = 1700000000 * SECOND;
@@ -182,7 +184,7 @@ Test(findings, a_lower_bound_is_told_but_not_counted)
     struct finding_notice notice = findings_observe(findings, &live, start_us);
     struct finding_view *views;
     cr_expect(notice.is_wanted);
-    cr_expect_eq(findings_rank(findings, 0, start_us, &views), 0);
+    cr_expect_eq(finding_views_rank(findings, 0, start_us, &views), 0);
     free(views);
     notice = observe(&whole, start_us + SECOND);
     cr_expect(notice.is_wanted, "the whole is told, too");
@@ -235,7 +237,7 @@ Test(findings, since_takes_only_the_units_of_that_time)
     seen = view(finding, 0, start_us + WINDOW);
     cr_expect_eq(seen.totals.units, 2);
     struct finding_view *views;
-    cr_expect_eq(findings_rank(findings, start_us + WINDOW + 120 * SECOND, start_us + WINDOW + 240 * SECOND, &views), 0);
+    cr_expect_eq(finding_views_rank(findings, start_us + WINDOW + 120 * SECOND, start_us + WINDOW + 240 * SECOND, &views), 0);
     free(views);
 }
 
@@ -305,7 +307,7 @@ Test(findings, ranked_by_the_time_that_was_lost)
         observe(&observation, start_us);
     }
     struct finding_view *views;
-    cr_assert_eq(findings_rank(findings, 0, start_us, &views), 3);
+    cr_assert_eq(finding_views_rank(findings, 0, start_us, &views), 3);
     cr_expect_str_eq(views[0].finding->route, "/most");
     cr_expect_str_eq(views[1].finding->route, "/some");
     cr_expect_str_eq(views[2].finding->route, "/least");

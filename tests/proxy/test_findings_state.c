@@ -6,6 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proxy/finding_views.h"
+#include "proxy/findings_file.h"
+
 #define SECOND INT64_C(1000000)
 static const int64_t start_us = 1700000000 * SECOND;
 static struct findings *findings, *other;
@@ -191,16 +194,16 @@ Test(findings_state, files)
     close(file);
     snprintf(new_path, sizeof new_path, "%s.new", path);
     fill();
-    cr_assert_eq(findings_save(findings, path, &error), 0, "%s", error.text);
+    cr_assert_eq(findings_file_save(findings, path, &error), 0, "%s", error.text);
     cr_expect_neq(access(new_path, F_OK), 0);
-    cr_assert_eq(findings_load(other, path, &error), 0, "%s", error.text);
+    cr_assert_eq(findings_file_load(other, path, &error), 0, "%s", error.text);
     cr_expect_eq(findings_count(other), findings_count(findings));
     findings_clear(other);
     unlink(path);
-    cr_expect_eq(findings_load(other, path, &error), 0, "no file is no error");
+    cr_expect_eq(findings_file_load(other, path, &error), 0, "no file is no error");
     cr_expect_eq(findings_count(other), 0);
-    cr_expect_eq(findings_load(other, "/tmp", &error), -1);
-    cr_expect_eq(findings_save(findings, "/nowhere/at/all", &error), -1);
+    cr_expect_eq(findings_file_load(other, "/tmp", &error), -1);
+    cr_expect_eq(findings_file_save(findings, "/nowhere/at/all", &error), -1);
     cr_expect_not_null(strstr(error.text, "/nowhere/at/all"));
 }
 

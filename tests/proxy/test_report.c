@@ -20,6 +20,8 @@ static struct findings *findings;
 static struct text_table *table;
 static struct error error;
 
+static const struct value_samples values = {.count = 2, .lines = {"$1 = 7, $2 = '<b>'", "$1 = 8, $2 = 21"}};
+
 static struct observation n_plus_one(void)
 {
     return (struct observation){
@@ -45,7 +47,8 @@ static struct observation n_plus_one(void)
         .varying_slot = 0,
         .parent_shape = "select id, owner_id from biz_business",
         .address = "127.0.0.1:4711",
-        .unit_text = "00000000000000000000000000000077"};
+        .unit_text = "00000000000000000000000000000077",
+        .values = &values};
 }
 
 static struct observation duplicate(void)
@@ -59,6 +62,7 @@ static struct observation duplicate(void)
     observation.confidence = CONFIDENCE_LIKELY;
     observation.feed = (struct verdict_feed){.link = LINK_NONE};
     observation.parent_shape = NULL;
+    observation.values = NULL;
     observation.lost_us = 14000;
     return observation;
 }
@@ -129,6 +133,12 @@ Test(report, json_has_the_documented_members)
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) cr_expect(cJSON_HasObjectItem(first, members[i]), "%s", members[i]);
     for (size_t i = 0; i < sizeof of_parent / sizeof of_parent[0]; i++)
         cr_expect(cJSON_HasObjectItem(cJSON_GetObjectItem(first, "parent"), of_parent[i]), "%s", of_parent[i]);
+    cJSON *shown = cJSON_GetObjectItem(first, "sample_values");
+    cr_assert(cJSON_IsArray(shown));
+    cr_assert_eq(cJSON_GetArraySize(shown), 2);
+    cr_expect_str_eq(cJSON_GetArrayItem(shown, 0)->valuestring, "$1 = 7, $2 = '<b>'");
+    cr_expect_str_eq(cJSON_GetArrayItem(shown, 1)->valuestring, "$1 = 8, $2 = 21");
+    cr_expect(cJSON_IsNull(cJSON_GetObjectItem(second, "sample_values")));
     cr_expect_eq(cJSON_GetObjectItem(first, "n_p50")->valueint, 44);
     cr_expect_float_eq(cJSON_GetObjectItem(first, "lost_ms")->valuedouble, 93.0, 1e-9);
     cr_expect(cJSON_IsNull(cJSON_GetObjectItem(second, "parent")));
@@ -151,6 +161,7 @@ Test(report, html_escapes_whatever_comes_from_outside)
     cr_expect_null(strchr(text, '\033'));
     cr_expect_null(strstr(text, "\xe2\x80\xae"));
     cr_expect_not_null(strstr(text, "&#60;b&#62;route"));
+    cr_expect_not_null(strstr(text, "$1 = 7, $2 = &#39;&#60;b&#62;&#39;\n$1 = 8"));
     cr_expect_not_null(strstr(text, "176 now"));
     cr_expect_not_null(strstr(text, "133 without the repeats"));
     cr_expect_not_null(strstr(text, "biz_business"));

@@ -6,6 +6,7 @@
 
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
+#include "proxy/finding_views.h"
 
 /* A client's messages and its server's replies, on a fake clock; what is asserted are the findings. */
 
@@ -115,7 +116,7 @@ static void look(void)
     detector_tick(taps_detector(taps), now_us);
     free(views);
     views = NULL;
-    view_count = findings_rank(detector_findings(taps_detector(taps)), 0, now_us, &views);
+    view_count = finding_views_rank(detector_findings(taps_detector(taps)), 0, now_us, &views);
 }
 
 static const struct finding_view *find(enum verdict verdict)
