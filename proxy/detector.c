@@ -215,6 +215,14 @@ static bool is_material(const struct shape *shape)
     return shape->class == SHAPE_READ || shape->class == SHAPE_INSERT || shape->class == SHAPE_WRITE;
 }
 
+static bool wants_rows(struct detector *detector, const struct unit *unit, const struct shape *shape, int64_t now_us)
+{
+    uint32_t every = detector->settings.sample_every;
+    if (shape->class != SHAPE_READ || detector->settings.analysis != ANALYSIS_FULL) return false;
+    if (sampling_take(&detector->sampling, unit_report_sampling_key(unit, shape->key), every)) return true;
+    return every > 0 && shape->calls <= SAMPLING_FIRSTS && sampling_take_first(&detector->sampling, now_us);
+}
+
 static void count_in_unit(struct detector_client *client, struct unit *unit, const struct shape *shape, const struct execution *execution,
                           struct flight *flight, int64_t now_us)
 {
@@ -234,8 +242,7 @@ static void count_in_unit(struct detector_client *client, struct unit *unit, con
     flight->place = note.place;
     flight->has_group = true;
     flight->starts_trip = note.starts_trip;
-    flight->wants_rows = shape->class == SHAPE_READ && detector->settings.analysis == ANALYSIS_FULL &&
-                         sampling_take(&detector->sampling, unit_report_sampling_key(unit, shape->key), detector->settings.sample_every);
+    flight->wants_rows = wants_rows(detector, unit, shape, now_us);
 }
 
 /* Asked once for each shape, and again after the list has changed. */

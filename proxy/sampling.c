@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-enum { PATIENCE = 64 };
+enum { PATIENCE = 64, FIRSTS_AT_ONCE = 1000, FIRST_US = 50000 };
 
 static struct sampling_wish *find(struct sampling *sampling, uint64_t key)
 {
@@ -39,4 +39,14 @@ bool sampling_take(struct sampling *sampling, uint64_t key, uint32_t every)
         return false;
     }
     return every > 0 && sampling->counter++ % every == every - 1;
+}
+
+bool sampling_take_first(struct sampling *sampling, int64_t now_us)
+{
+    int64_t passed_us = now_us - sampling->firsts_at_us;
+    sampling->firsts_us = passed_us < sampling->firsts_us ? sampling->firsts_us - passed_us : 0;
+    sampling->firsts_at_us = now_us;
+    if (sampling->firsts_us > (int64_t)(FIRSTS_AT_ONCE - 1) * FIRST_US) return false;
+    sampling->firsts_us += FIRST_US;
+    return true;
 }

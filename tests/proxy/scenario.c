@@ -618,7 +618,8 @@ static void read_lines(const char *path)
     fclose(file);
 }
 
-size_t scenarios_play(const char *path, void (*done)(void *context, const struct scenario_result *result), void *context)
+size_t scenarios_play(const char *path, uint32_t sample_every, void (*done)(void *context, const struct scenario_result *result),
+                      void *context)
 {
     size_t count = 0;
     read_lines(path);
@@ -639,7 +640,7 @@ size_t scenarios_play(const char *path, void (*done)(void *context, const struct
         struct settings settings;
         settings_init(&settings);
         detector_settings_from(&settings, &player.settings);
-        player.settings.sample_every = 1;
+        if (sample_every > 0) player.settings.sample_every = sample_every;
         player.detector = detector_new(&player.settings, &(struct detector_host){0}, 0);
         snprintf(player.result.name, sizeof player.result.name, "%s", lines[line] + 3);
         play(&player, line + 1, end);

@@ -364,6 +364,34 @@ Test(detector, rows_are_wished_for_where_a_loop_was_seen)
     sync_and_answer(1, 'I');
 }
 
+Test(detector, the_first_results_of_a_shape_are_looked_at)
+{
+    settings.sample_every = 1000000;
+    detector_configure(detector, &settings);
+    for (uint64_t i = 0; i < 5; i++) {
+        send_as(1, SHAPE_READ, 7, NULL);
+        cr_expect_eq(detector_wants_rows(client), i < 3);
+        sync_and_answer(1, 'I');
+    }
+}
+
+/* Texts that no rule makes one shape: each is new. */
+Test(detector, new_shapes_without_end_are_not_all_looked_at)
+{
+    unsigned wanted = 0;
+    settings.sample_every = 1000000;
+    detector_configure(detector, &settings);
+    int64_t began_us = now_us;
+    for (uint64_t i = 0; i < 20000; i++) {
+        if (i % 50 == 0) detector_flush(detector, now_us); /* a unit has no more groups than that */
+        send_as(1 + i, SHAPE_READ, 1, NULL);
+        wanted += detector_wants_rows(client);
+        sync_and_answer(1, 'I');
+    }
+    cr_expect_geq(wanted, 1000);
+    cr_expect_leq((int64_t)wanted, 1001 + (now_us - began_us) / 50000, "%u in %lld us", wanted, (long long)(now_us - began_us));
+}
+
 Test(detector, a_budget_of_statements)
 {
     settings.statements_per_unit = 10;
