@@ -2,7 +2,6 @@
 #include "protocol/sql_shape_head.h"
 
 #include "protocol/sql_shape.h"
-#include "protocol/sql_shape_keyword.h"
 #include "protocol/sql_type_name.h"
 
 #include <string.h>

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proxy/config_pairs.h"
 #include "proxy/config_text.h"
 #include "proxy/memory.h"
 

@@ -2,7 +2,6 @@
  * From a file to a configuration: which sections there are, what goes where, what stands there twice. Every problem is collected, none ends
  * the reading. The syntax is config_file.c's, single entries config_entries.c's, and what settings mean together is in config_check.c.
  */
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -3,7 +3,6 @@
  */
 #include "proxy/config_text.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -9,7 +9,6 @@
 
 #include "proxy/cancel.h"
 #include "proxy/inquiry.h"
-#include "proxy/log.h"
 #include "proxy/observe.h"
 #include "proxy/pins.h"
 

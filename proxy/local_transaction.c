@@ -20,7 +20,8 @@
 /* Larger texts, and longer series of messages, are no mere BEGIN. */
 enum { TEXT_MAX = 1024, UNIT_BYTES_MAX = 4096, UNIT_MESSAGES_MAX = 16, REPLY_MAX = 256 };
 
-char local_transaction_status(const struct client *client)
+/* What ReadyForQuery says where no server does. */
+static char status_of(const struct client *client)
 {
     switch (client->transaction) {
     case LOCAL_NONE: return 'I';
@@ -35,7 +36,7 @@ char local_transaction_status(const struct client *client)
 
 static void write_ready(const struct client *client, struct bytes_writer *writer)
 {
-    backend_write_ready_for_query(writer, local_transaction_status(client));
+    backend_write_ready_for_query(writer, status_of(client));
 }
 
 static void send_reply(struct client *client, const struct bytes_writer *writer)

@@ -18,8 +18,7 @@
  * Query before it is known to have worked.
  */
 
-/* What ReadyForQuery says where no server does. */
-char local_transaction_status(const struct client *client);
+/* ReadyForQuery, as no server says it. */
 void local_transaction_answer_ready(struct client *client);
 
 enum local_answer { LOCAL_DECLINES, LOCAL_WANTS_MORE, LOCAL_ANSWERS };

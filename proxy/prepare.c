@@ -6,7 +6,6 @@
  */
 #include "proxy/prepare.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -136,7 +136,7 @@ void report_baseline_free(struct report_baseline **baseline_pointer)
     free(baseline);
 }
 
-bool report_baseline_has(const struct report_baseline *baseline, const char *id)
+static bool covers(const struct report_baseline *baseline, const char *id)
 {
     const struct entry *entry;
     HASH_FIND_STR(baseline->entries, id, entry);
@@ -155,7 +155,7 @@ struct text_table *report_baseline_uncovered(const struct report_baseline *basel
     size_t columns = text_table_columns(table), id = text_table_find(table, "id");
     struct text_table *uncovered = text_table_copy_head(table);
     for (size_t row = 0; row < text_table_rows(table); row++) {
-        if (!needs_cover(table, row) || report_baseline_has(baseline, text_table_cell(table, row, id))) continue;
+        if (!needs_cover(table, row) || covers(baseline, text_table_cell(table, row, id))) continue;
         for (size_t column = 0; column < columns; column++) {
             const char *cell = text_table_cell(table, row, column);
             text_table_add(uncovered, *cell ? cell : NULL);

@@ -13,7 +13,6 @@
 struct report_baseline;
 struct report_baseline *report_baseline_read(const char *path, struct error *error); /* NULL with `error` */
 void report_baseline_free(struct report_baseline **baseline);
-bool report_baseline_has(const struct report_baseline *baseline, const char *id);
 /*
  * The findings that the baseline does not cover, as a table like `table`; those that are gone, and those of severity info, need no cover. The caller frees it.
  */

@@ -5,8 +5,6 @@
 
 #include <string.h>
 
-#include "proxy/report.h"
-
 static const char *cell(const struct text_table *table, size_t row, const char *name)
 {
     return text_table_cell(table, row, text_table_find(table, name));

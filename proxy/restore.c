@@ -1,7 +1,6 @@
 /* What RESET would have gone back to. Not for resets inside functions: those are seen by the inquiry afterwards (inquiry.c, relay.c). */
 #include "proxy/restore.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "protocol/backend.h"

@@ -12,7 +12,6 @@
 #include "protocol/backend.h"
 #include "protocol/frontend.h"
 #include "proxy/client_text.h"
-#include "proxy/memory.h"
 #include "proxy/pins.h"
 #include "proxy/prepare.h"
 #include "proxy/rename.h"

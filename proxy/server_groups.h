@@ -1,7 +1,7 @@
 #ifndef PROXY_SERVER_GROUPS_H
 #define PROXY_SERVER_GROUPS_H
 
-#include "proxy/turnstile.h"
+#include "proxy/turnstile_slots.h"
 
 /*
  * The groups of pools that have a name in common, a database or a user, for limits that hold over all of them. A group exists as long as a pool is in it. A

@@ -1,7 +1,6 @@
 /* Effects of statements, kept with them; and names of statements in SQL. Not for: what follows from an effect (rewrite.c, inquiry.c). */
 #include "proxy/statement_effects.h"
 
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 

@@ -534,8 +534,3 @@ int64_t turnstile_class_longest_wait_us(const struct turnstile_class *class, int
     const struct turnstile_waiter *oldest = turnstile_queue_oldest(class);
     return oldest && now_us > oldest->since_us ? now_us - oldest->since_us : 0;
 }
-
-const struct turnstile_key *turnstile_key_of(const struct turnstile_waiter *waiter)
-{
-    return waiter->lane->key;
-}

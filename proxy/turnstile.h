@@ -122,6 +122,5 @@ const struct turnstile_class *turnstile_class_at(const struct turnstile *turnsti
 uint64_t turnstile_class_slot_us(const struct turnstile_class *class, int64_t now_us); /* slot-time received, leases that run included */
 int64_t turnstile_class_longest_wait_us(const struct turnstile_class *class,
                                         int64_t now_us); /* of those who wait; 0: nobody. O(n) in keys that wait */
-const struct turnstile_key *turnstile_key_of(const struct turnstile_waiter *waiter);
 
 #endif

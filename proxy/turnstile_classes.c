@@ -232,7 +232,8 @@ static uint32_t kept_by_others(const struct turnstile_classes *classes, struct t
     return kept;
 }
 
-uint32_t turnstile_classes_room(const struct turnstile_classes *classes, struct turnstile_class *class, uint32_t wanted, int64_t now_us)
+/* How many leases more the class may take now, as far as anybody wants to know: nothing above `wanted` matters. */
+static uint32_t room_of(const struct turnstile_classes *classes, struct turnstile_class *class, uint32_t wanted, int64_t now_us)
 {
     uint32_t limit = class->rules.limit, most = limit == 0 ? UINT32_MAX : limit > class->leased ? limit - class->leased : 0;
     if (most > wanted) most = wanted;
@@ -292,7 +293,7 @@ void turnstile_classes_rank(struct turnstile_classes *classes, int64_t now_us)
         struct turnstile_class *class = classes->all[i];
         class->room = 0;
         if (class->waiting == 0) continue;
-        if (class->servable > 0) class->room = turnstile_classes_room(classes, class, class->servable, now_us);
+        if (class->servable > 0) class->room = room_of(classes, class, class->servable, now_us);
         advance_virtual(class, now_us);
         if (class->room == 0 || class->leased == 0) continue; /* its pools may be out of order */
         sum_us += class->virtual_us * class->rules.weight;
@@ -342,7 +343,7 @@ bool turnstile_classes_try(struct turnstile_classes *classes, struct turnstile_k
 {
     struct turnstile_class *class = key->class;
     if (is_full(key) || (class->rules.limit > 0 && class->leased >= class->rules.limit)) return false;
-    if (classes->unused > 0 && turnstile_classes_room(classes, class, 1, now_us) == 0) return false;
+    if (classes->unused > 0 && room_of(classes, class, 1, now_us) == 0) return false;
     turnstile_classes_take(classes, key, 0, now_us);
     turnstile_classes_link(lease, key, now_us);
     return true;

@@ -117,8 +117,6 @@ struct turnstile_key *turnstile_classes_get_key(struct turnstile_classes *classe
 bool turnstile_classes_put_key(struct turnstile_key *key);
 void turnstile_classes_drop(struct turnstile_classes *classes, struct turnstile_class *class);
 
-/* How many leases more the class may take now, as far as anybody wants to know: nothing above `wanted` matters. */
-uint32_t turnstile_classes_room(const struct turnstile_classes *classes, struct turnstile_class *class, uint32_t wanted, int64_t now_us);
 bool turnstile_classes_is_below_reserve(const struct turnstile_class *class);
 
 /* The queue of the class was empty and is not any more. */

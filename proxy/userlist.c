@@ -167,29 +167,6 @@ struct userlist *userlist_read(const char *path, void (*problem)(void *context, 
     return list;
 }
 
-struct first_problem {
-    const char *path;
-    struct error *error;
-    bool is_told;
-};
-
-static void keep_first_problem(void *context, unsigned line, const char *text)
-{
-    struct first_problem *first = context;
-    if (first->is_told) return;
-    first->is_told = true;
-    if (line > 0)
-        error_set(first->error, NULL, "%s:%u: %s", first->path, line, text);
-    else
-        error_set(first->error, NULL, "%s: %s", first->path, text);
-}
-
-struct userlist *userlist_load(const char *path, struct error *error)
-{
-    struct first_problem first = {.path = path, .error = error};
-    return userlist_read(path, keep_first_problem, &first);
-}
-
 /* ---- the list ---- */
 
 void userlist_free(struct userlist **list_)

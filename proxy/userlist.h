@@ -3,7 +3,6 @@
 
 #include "protocol/password.h"
 #include "protocol/scram.h"
-#include "proxy/error.h"
 
 /*
  * The users of an auth_file in PgBouncer's format: one `"name" "secret"` a line; '""' inside quotes is a quote; what follows the second
@@ -22,9 +21,7 @@ struct userlist_user {
 enum { USERLIST_SECRET_SIZE_MAX = 2048 };
 
 struct userlist;
-/* NULL with `error` (file, line, remedy; never a secret) on failure. An empty list for path "" */
-struct userlist *userlist_load(const char *path, struct error *error);
-/* The same, with every problem of the file, one call each; line 0 is the file as a whole. */
+/* NULL when there are problems: one call for each (with the remedy, never a secret); line 0 is the file as a whole. An empty list for path "" */
 struct userlist *userlist_read(const char *path, void (*problem)(void *context, unsigned line, const char *text), void *context);
 void userlist_free(struct userlist **list); /* overwrites the secrets */
 /* All of them: the one behind `name`, the first for NULL; NULL at the end. */

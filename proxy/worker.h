@@ -2,6 +2,7 @@
 #define PROXY_WORKER_H
 
 #include "proxy/config.h"
+#include "proxy/error.h"
 
 /*
  * A worker: one thread's event loop with its listeners, clients, pools and timers. All state hangs off it.

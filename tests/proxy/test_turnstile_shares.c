@@ -457,7 +457,7 @@ Test(turnstile_shares, keys_live_as_long_as_somebody_has_them)
     turnstile_key_put(turnstile, &second);
     cr_expect_null(second);
     turnstile_key_put(turnstile, &second);
-    cr_expect_str_eq(turnstile_key_of(&waiter)->text, "import");
+    cr_expect_str_eq(waiter.lane->key->text, "import");
     turnstile_leave(turnstile, &waiter);
     cr_expect_null(class_at(0)->keys);
     char text[TURNSTILE_KEY_MAX + 50];

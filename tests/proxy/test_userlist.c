@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proxy/error.h"
 #include "proxy/userlist.h"
 
 #define SCRAM_TEXT                                                                              \
@@ -35,11 +36,35 @@ static void write_bytes(const char *text, size_t size)
     fclose(file);
 }
 
+struct first_problem {
+    const char *path;
+    struct error *error;
+    bool is_told;
+};
+
+static void keep_first_problem(void *context, unsigned line, const char *text)
+{
+    struct first_problem *first = context;
+    if (first->is_told) return;
+    first->is_told = true;
+    if (line > 0)
+        error_set(first->error, NULL, "%s:%u: %s", first->path, line, text);
+    else
+        error_set(first->error, NULL, "%s: %s", first->path, text);
+}
+
+/* NULL with the first problem. */
+static struct userlist *read_list(const char *from, struct error *error)
+{
+    struct first_problem first = {.path = from, .error = error};
+    return userlist_read(from, keep_first_problem, &first);
+}
+
 static struct userlist *load(const char *text)
 {
     struct error error = {.text = ""};
     write_bytes(text, strlen(text));
-    struct userlist *list = userlist_load(path, &error);
+    struct userlist *list = read_list(path, &error);
     cr_assert_not_null(list, "%s", error.text);
     return list;
 }
@@ -57,7 +82,7 @@ static void expect_user(struct userlist *list, const char *name, const char *sec
 Test(userlist, no_path_is_an_empty_list)
 {
     struct error error;
-    struct userlist *list = userlist_load("", &error);
+    struct userlist *list = read_list("", &error);
     cr_assert_not_null(list);
     cr_assert_eq(userlist_count(list), 0);
     cr_assert_null(userlist_find(list, "alice"));
@@ -168,9 +193,9 @@ Test(userlist, odd_files_are_refused)
     memcpy(long_secret + sizeof long_secret - 2, "\"\n", 2);
     cr_assert_not_null(strstr(problems_of(long_secret, sizeof long_secret), "the secret of \"a\" is longer than 2048 bytes"));
 
-    cr_assert_null(userlist_load("/nonexistent/userlist.txt", &error));
+    cr_assert_null(read_list("/nonexistent/userlist.txt", &error));
     cr_assert_str_eq(error.text, "/nonexistent/userlist.txt: auth_file cannot be opened: No such file or directory");
-    cr_assert_null(userlist_load("/tmp", &error));
+    cr_assert_null(read_list("/tmp", &error));
     cr_assert_str_eq(error.text, "/tmp: cannot be read: Is a directory");
 }
 
@@ -179,7 +204,7 @@ Test(userlist, load_tells_the_first_problem)
     char expected[200];
     struct error error;
     write_bytes("\n\"a\n\"b\n", 7);
-    cr_assert_null(userlist_load(path, &error));
+    cr_assert_null(read_list(path, &error));
     snprintf(expected, sizeof expected, "%s:2: the name in double quotes is missing: write \"user\" \"secret\"", path);
     cr_assert_str_eq(error.text, expected);
     cr_assert_str_eq(error.sqlstate, "");
@@ -217,7 +242,7 @@ Test(userlist, many_users)
     char name[32];
     for (int i = 0; i < COUNT; i++) fprintf(file, "\"user%d\" \"secret%d\"\n", i, i);
     fclose(file);
-    struct userlist *list = userlist_load(path, &error);
+    struct userlist *list = read_list(path, &error);
     cr_assert_eq(userlist_count(list), COUNT);
     for (int i = 0; i < COUNT; i += 7) {
         snprintf(name, sizeof name, "user%d", i);
