@@ -1,7 +1,7 @@
 #ifndef PROXY_LOCAL_TRANSACTION_H
 #define PROXY_LOCAL_TRANSACTION_H
 
-#include "protocol/frame.h"
+#include "protocol/sql_transaction.h"
 #include "proxy/outgoing.h"
 #include "proxy/pool.h"
 
@@ -21,12 +21,19 @@
 /* ReadyForQuery, as no server says it. */
 void local_transaction_answer_ready(struct client *client);
 
-enum local_answer { LOCAL_DECLINES, LOCAL_WANTS_MORE, LOCAL_ANSWERS };
-/* A first look: false for nearly all messages of clients that are in no local transaction. */
-bool local_transaction_concerns(const struct client *client, const uint8_t *data, size_t size, const struct frame *frame);
-/* A message, of which the header is there, of a client that is between two statements. ANSWERS: `*used_out` bytes were dealt with. */
-enum local_answer local_transaction_message(struct client *client, const uint8_t *data, size_t size, const struct frame *frame,
-                                            size_t *used_out);
+/* For local_messages.c: ReadyForQuery, at the end of a reply; a reply that is whole; the error of a transaction that has failed. */
+void local_transaction_write_ready(const struct client *client, struct bytes_writer *writer);
+void local_transaction_reply(struct client *client, const struct bytes_writer *reply);
+void local_transaction_tell(struct client *client);
+/* Whether this command is carried out here in the state the client is in. */
+bool local_transaction_can_run(const struct client *client, enum sql_transaction command);
+/* Carry it out. Returns the tag. */
+const char *local_transaction_run(struct client *client, enum sql_transaction command, uint8_t modes);
+/*
+ * COMMIT must not pass for a success when the client does not know yet that there is nothing to commit: then it fails, and with it the transaction ends. False: it is
+ * no such COMMIT.
+ */
+bool local_transaction_fails_to_commit(struct client *client, enum sql_transaction command);
 
 /* BEGUN, with a server now, of which nothing is owed; the client's messages at `data` come next, unless server->holds_client_back afterwards. */
 void local_transaction_begin(struct outgoing *outgoing, const uint8_t *data, size_t size);

@@ -17,6 +17,7 @@
 #include "proxy/client_clocks.h"
 #include "proxy/hold.h"
 #include "proxy/inquiry.h"
+#include "proxy/local_messages.h"
 #include "proxy/local_transaction.h"
 #include "proxy/observe.h"
 #include "proxy/pool_login.h"
@@ -275,8 +276,8 @@ static enum rest at_rest(struct client *client, const uint8_t *data, size_t size
         return REST_GOES_ON;
     }
     client->discards_message = false;
-    if (local_transaction_concerns(client, data, size, &frame)) {
-        enum local_answer answer = local_transaction_message(client, data, size, &frame, used_out);
+    if (local_messages_concern(client, data, size, &frame)) {
+        enum local_answer answer = local_messages_answer(client, data, size, &frame, used_out);
         if (answer != LOCAL_DECLINES) return answer == LOCAL_ANSWERS ? REST_GOES_ON : REST_MORE;
     }
     if (size >= total && is_answered_at_rest(client, data, &frame)) {
