@@ -9,69 +9,6 @@
 #include <assert.h>
 #include <string.h>
 
-void bytes_reader_init(struct bytes_reader *reader, const uint8_t *data, size_t size)
-{
-    assert(data != NULL || size == 0);
-    /* An empty buffer may come as NULL; pointer arithmetic and memchr may not get one. */
-    reader->data = data != NULL ? data : (const uint8_t *)"";
-    reader->size = size;
-    reader->position = 0;
-    reader->has_failed = false;
-}
-
-size_t bytes_left(const struct bytes_reader *reader)
-{
-    return reader->has_failed ? 0 : reader->size - reader->position;
-}
-
-bool bytes_reader_is_done(const struct bytes_reader *reader)
-{
-    return !reader->has_failed && reader->position == reader->size;
-}
-
-const uint8_t *bytes_read_block(struct bytes_reader *reader, size_t size)
-{
-    if (reader->has_failed || size > reader->size - reader->position) {
-        reader->has_failed = true;
-        return NULL;
-    }
-    const uint8_t *block = reader->data + reader->position;
-    reader->position += size;
-    return block;
-}
-
-uint8_t bytes_read_u8(struct bytes_reader *reader)
-{
-    const uint8_t *b = bytes_read_block(reader, 1);
-    return b == NULL ? 0 : b[0];
-}
-
-uint16_t bytes_read_u16(struct bytes_reader *reader)
-{
-    const uint8_t *b = bytes_read_block(reader, 2);
-    if (b == NULL) return 0;
-    return (uint16_t)(b[0] << 8 | b[1]);
-}
-
-uint32_t bytes_read_u32(struct bytes_reader *reader)
-{
-    const uint8_t *b = bytes_read_block(reader, 4);
-    return b == NULL ? 0 : (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | (uint32_t)b[3];
-}
-
-const char *bytes_read_cstring(struct bytes_reader *reader)
-{
-    if (reader->has_failed) return NULL;
-    const uint8_t *start = reader->data + reader->position;
-    const uint8_t *end = memchr(start, '\0', reader->size - reader->position);
-    if (end == NULL) {
-        reader->has_failed = true;
-        return NULL;
-    }
-    reader->position += (size_t)(end - start) + 1;
-    return (const char *)start;
-}
-
 void bytes_writer_init(struct bytes_writer *writer, uint8_t *data, size_t capacity)
 {
     assert(data != NULL || capacity == 0);

@@ -1,9 +1,11 @@
 #ifndef PROTOCOL_BYTES_H
 #define PROTOCOL_BYTES_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /*
  * Bounded reading and writing of the protocol's primitive types: big-endian integers, NUL-terminated strings, blocks.
@@ -22,17 +24,72 @@ struct bytes_reader {
     bool has_failed;
 };
 
-void bytes_reader_init(struct bytes_reader *reader, const uint8_t *data, size_t size);
-uint8_t bytes_read_u8(struct bytes_reader *reader);
-uint16_t bytes_read_u16(struct bytes_reader *reader);
-uint32_t bytes_read_u32(struct bytes_reader *reader);
-/* The string within the reader's data; fails when no NUL is left. */
-const char *bytes_read_cstring(struct bytes_reader *reader);
+static inline void bytes_reader_init(struct bytes_reader *reader, const uint8_t *data, size_t size)
+{
+    assert(data != NULL || size == 0);
+    /* An empty buffer may come as NULL; pointer arithmetic and memchr may not get one. */
+    reader->data = data != NULL ? data : (const uint8_t *)"";
+    reader->size = size;
+    reader->position = 0;
+    reader->has_failed = false;
+}
+
 /* The next `size` bytes within the reader's data; fails when fewer are left. Compares as `size > left`. */
-const uint8_t *bytes_read_block(struct bytes_reader *reader, size_t size);
-size_t bytes_left(const struct bytes_reader *reader);
+static inline const uint8_t *bytes_read_block(struct bytes_reader *reader, size_t size)
+{
+    if (reader->has_failed || size > reader->size - reader->position) {
+        reader->has_failed = true;
+        return NULL;
+    }
+    const uint8_t *block = reader->data + reader->position;
+    reader->position += size;
+    return block;
+}
+
+static inline uint8_t bytes_read_u8(struct bytes_reader *reader)
+{
+    const uint8_t *b = bytes_read_block(reader, 1);
+    return b == NULL ? 0 : b[0];
+}
+
+static inline uint16_t bytes_read_u16(struct bytes_reader *reader)
+{
+    const uint8_t *b = bytes_read_block(reader, 2);
+    if (b == NULL) return 0;
+    return (uint16_t)(b[0] << 8 | b[1]);
+}
+
+static inline uint32_t bytes_read_u32(struct bytes_reader *reader)
+{
+    const uint8_t *b = bytes_read_block(reader, 4);
+    return b == NULL ? 0 : (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | (uint32_t)b[3];
+}
+
+/* The string within the reader's data; fails when no NUL is left. */
+static inline const char *bytes_read_cstring(struct bytes_reader *reader)
+{
+    if (reader->has_failed) return NULL;
+    const uint8_t *start = reader->data + reader->position;
+    size_t left = reader->size - reader->position;
+    const uint8_t *end = left > 0 && *start == '\0' ? start : memchr(start, '\0', left); /* most names are empty */
+    if (end == NULL) {
+        reader->has_failed = true;
+        return NULL;
+    }
+    reader->position += (size_t)(end - start) + 1;
+    return (const char *)start;
+}
+
+static inline size_t bytes_left(const struct bytes_reader *reader)
+{
+    return reader->has_failed ? 0 : reader->size - reader->position;
+}
+
 /* Nothing failed and nothing is left over. */
-bool bytes_reader_is_done(const struct bytes_reader *reader);
+static inline bool bytes_reader_is_done(const struct bytes_reader *reader)
+{
+    return !reader->has_failed && reader->position == reader->size;
+}
 
 struct bytes_writer {
     uint8_t *data; /* borrowed */

@@ -17,6 +17,16 @@ enum frontend_type {
 };
 /* "Query", or NULL for a byte that no client may send. */
 const char *frontend_type_name(uint8_t type);
+/* Whether it has a name. All of them are ASCII letters: a bit for each of those bytes. */
+static inline bool frontend_is_type(uint8_t type)
+{
+    static const uint64_t letters = 0
+#define X(name, byte, text) | UINT64_C(1) << ((byte) - '@')
+#include "protocol/frontend_messages.def"
+#undef X
+        ;
+    return type >= '@' && type < 0x80 && (letters >> (type - '@') & 1);
+}
 
 /* ---- startup packets (no type byte) ---- */
 enum {

@@ -25,17 +25,21 @@ enum kind {
     DESCRIBE_PORTAL,
     EXECUTE,
     CLOSE,
-    LOCAL_PARSE, /* answered here */
-    LOCAL_CLOSE,
+    LOCAL_PARSE = EXCHANGE_KIND_LOCAL_PARSE, /* answered here */
+    LOCAL_CLOSE = EXCHANGE_KIND_LOCAL_CLOSE,
     QUERY,
     SYNC,
     CALL
 };
 
-enum { KIND_MASK = 0x0f, IS_WATCHED = 0x10, IS_INJECTED = 0x20, IS_OURS = 0x40, IN_DOUBT = 0x80, FIRST_CAPACITY = 64 };
-
-/* What a reply means to the entry in front. */
-enum fit { DOES_NOT_FIT, CONTINUES, ENDS };
+enum {
+    KIND_MASK = EXCHANGE_KIND_MASK,
+    IS_WATCHED = EXCHANGE_BIT_WATCHED,
+    IS_INJECTED = 0x20,
+    IS_OURS = EXCHANGE_BIT_OURS,
+    IN_DOUBT = 0x80,
+    FIRST_CAPACITY = 64
+};
 
 void exchange_init(struct exchange *exchange)
 {
@@ -127,21 +131,18 @@ static bool is_extended(enum kind kind)
     return kind >= PARSE && kind <= LOCAL_CLOSE;
 }
 
+/* Of each message that a server gets: what it is here. Describe is of one kind or the other. */
+static const uint8_t kinds[UINT8_MAX + 1] = {
+    [FRONTEND_PARSE] = PARSE,        [FRONTEND_BIND] = BIND,          [FRONTEND_DESCRIBE] = DESCRIBE_PORTAL,
+    [FRONTEND_EXECUTE] = EXECUTE,    [FRONTEND_CLOSE] = CLOSE,        [FRONTEND_QUERY] = QUERY,
+    [FRONTEND_SYNC] = SYNC,          [FRONTEND_FUNCTION_CALL] = CALL, [FRONTEND_COPY_DONE] = COPY_END,
+    [FRONTEND_COPY_FAIL] = COPY_END,
+};
+
 static enum kind kind_of_message(uint8_t type, char target_kind)
 {
-    switch (type) {
-    case FRONTEND_PARSE: return PARSE;
-    case FRONTEND_BIND: return BIND;
-    case FRONTEND_DESCRIBE: return target_kind == 'S' ? DESCRIBE_STATEMENT : DESCRIBE_PORTAL;
-    case FRONTEND_EXECUTE: return EXECUTE;
-    case FRONTEND_CLOSE: return CLOSE;
-    case FRONTEND_QUERY: return QUERY;
-    case FRONTEND_SYNC: return SYNC;
-    case FRONTEND_FUNCTION_CALL: return CALL;
-    case FRONTEND_COPY_DONE:
-    case FRONTEND_COPY_FAIL: return COPY_END;
-    default: return NOTHING;
-    }
+    enum kind kind = (enum kind)kinds[type];
+    return kind == DESCRIBE_PORTAL && target_kind == 'S' ? DESCRIBE_STATEMENT : kind;
 }
 
 bool exchange_sent(struct exchange *exchange, enum exchange_owner owner, uint8_t type, char target_kind)
@@ -183,11 +184,6 @@ void exchange_watch_last(struct exchange *exchange)
     *entry |= IS_WATCHED;
 }
 
-bool exchange_front_is_watched(const struct exchange *exchange)
-{
-    return exchange->count > 0 && (exchange->entries[exchange->first] & IS_WATCHED);
-}
-
 uint8_t exchange_local_reply(struct exchange *exchange)
 {
     if (exchange->count == 0) return 0;
@@ -198,32 +194,29 @@ uint8_t exchange_local_reply(struct exchange *exchange)
     return kind == LOCAL_PARSE ? BACKEND_PARSE_COMPLETE : BACKEND_CLOSE_COMPLETE;
 }
 
-static enum fit fit(enum kind kind, uint8_t type)
-{
-    switch (type) {
-    case BACKEND_DATA_ROW: return kind == EXECUTE || kind == QUERY ? CONTINUES : DOES_NOT_FIT;
-    case BACKEND_READY_FOR_QUERY: return kind >= QUERY ? ENDS : DOES_NOT_FIT;
-    case BACKEND_PARSE_COMPLETE: return kind == PARSE ? ENDS : DOES_NOT_FIT;
-    case BACKEND_BIND_COMPLETE: return kind == BIND ? ENDS : DOES_NOT_FIT;
-    case BACKEND_CLOSE_COMPLETE: return kind == CLOSE ? ENDS : DOES_NOT_FIT;
-    case BACKEND_PARAMETER_DESCRIPTION: return kind == DESCRIBE_STATEMENT ? CONTINUES : DOES_NOT_FIT;
-    case BACKEND_NO_DATA: return kind == DESCRIBE_STATEMENT || kind == DESCRIBE_PORTAL ? ENDS : DOES_NOT_FIT;
-    case BACKEND_ROW_DESCRIPTION:
-        if (kind == QUERY) return CONTINUES;
-        return kind == DESCRIBE_STATEMENT || kind == DESCRIBE_PORTAL ? ENDS : DOES_NOT_FIT;
-    case BACKEND_COMMAND_COMPLETE:
-    case BACKEND_EMPTY_QUERY:
-        if (kind == QUERY) return CONTINUES;
-        return kind == EXECUTE ? ENDS : DOES_NOT_FIT;
-    case BACKEND_PORTAL_SUSPENDED: return kind == EXECUTE ? ENDS : DOES_NOT_FIT;
-    case BACKEND_COPY_IN:
-    case BACKEND_COPY_OUT:
-    case BACKEND_COPY_DATA:
-    case BACKEND_COPY_DONE: return kind == EXECUTE || kind == QUERY ? CONTINUES : DOES_NOT_FIT;
-    case BACKEND_FUNCTION_RESULT: return kind == CALL ? CONTINUES : DOES_NOT_FIT;
-    default: return DOES_NOT_FIT;
-    }
-}
+/* The kinds of entries that a reply of each type belongs to: a bit for each. Some end the entry, with others it goes on. */
+#define K(kind) (1u << (kind))
+static const struct fit {
+    uint16_t continues, ends;
+} fits[UINT8_MAX + 1] = {
+    [BACKEND_DATA_ROW] = {.continues = K(EXECUTE) | K(QUERY)},
+    [BACKEND_ROW_DESCRIPTION] = {.continues = K(QUERY), .ends = K(DESCRIBE_STATEMENT) | K(DESCRIBE_PORTAL)},
+    [BACKEND_COMMAND_COMPLETE] = {.continues = K(QUERY), .ends = K(EXECUTE)},
+    [BACKEND_EMPTY_QUERY] = {.continues = K(QUERY), .ends = K(EXECUTE)},
+    [BACKEND_PORTAL_SUSPENDED] = {.ends = K(EXECUTE)},
+    [BACKEND_READY_FOR_QUERY] = {.ends = K(QUERY) | K(SYNC) | K(CALL)},
+    [BACKEND_PARSE_COMPLETE] = {.ends = K(PARSE)},
+    [BACKEND_BIND_COMPLETE] = {.ends = K(BIND)},
+    [BACKEND_CLOSE_COMPLETE] = {.ends = K(CLOSE)},
+    [BACKEND_PARAMETER_DESCRIPTION] = {.continues = K(DESCRIBE_STATEMENT)},
+    [BACKEND_NO_DATA] = {.ends = K(DESCRIBE_STATEMENT) | K(DESCRIBE_PORTAL)},
+    [BACKEND_COPY_IN] = {.continues = K(EXECUTE) | K(QUERY)},
+    [BACKEND_COPY_OUT] = {.continues = K(EXECUTE) | K(QUERY)},
+    [BACKEND_COPY_DATA] = {.continues = K(EXECUTE) | K(QUERY)},
+    [BACKEND_COPY_DONE] = {.continues = K(EXECUTE) | K(QUERY)},
+    [BACKEND_FUNCTION_RESULT] = {.continues = K(CALL)},
+};
+#undef K
 
 /* The COPY that the front entry runs succeeded: the server has read its CopyDone, and ignored each Sync before that. */
 static void copy_in_succeeded(struct exchange *exchange)
@@ -323,11 +316,12 @@ enum exchange_reply exchange_received(struct exchange *exchange, uint8_t type, c
     default: break;
     }
     if (exchange->is_lost) return EXCHANGE_UNEXPECTED;
-    if (type != BACKEND_READY_FOR_QUERY) drop_doubtful(exchange);
+    if (exchange->doubtful > 0 && type != BACKEND_READY_FOR_QUERY) drop_doubtful(exchange);
     if (exchange->count == 0) return EXCHANGE_UNEXPECTED;
     uint8_t front = exchange->entries[exchange->first];
-    enum fit how = fit(front & KIND_MASK, type);
-    if (how == DOES_NOT_FIT) return EXCHANGE_UNEXPECTED;
+    const struct fit *fit = &fits[type];
+    unsigned kind = 1u << (front & KIND_MASK);
+    if (!((fit->continues | fit->ends) & kind)) return EXCHANGE_UNEXPECTED;
 
     switch (type) {
     case BACKEND_COPY_IN:
@@ -341,23 +335,8 @@ enum exchange_reply exchange_received(struct exchange *exchange, uint8_t type, c
     case BACKEND_READY_FOR_QUERY: exchange->status = status; break;
     default: break;
     }
-    if (how == ENDS) end_front(exchange);
+    if (fit->ends & kind) end_front(exchange);
     return front & IS_OURS ? EXCHANGE_SWALLOW : EXCHANGE_FORWARD;
-}
-
-bool exchange_front_is_ours(const struct exchange *exchange)
-{
-    return exchange->count > 0 && (exchange->entries[exchange->first] & IS_OURS);
-}
-
-bool exchange_is_settled(const struct exchange *exchange)
-{
-    return exchange->count == 0 && !exchange->needs_sync && !exchange->is_lost;
-}
-
-bool exchange_is_idle(const struct exchange *exchange)
-{
-    return exchange_is_settled(exchange) && exchange->status == 'I';
 }
 
 bool exchange_is_doubtful(const struct exchange *exchange)
@@ -375,24 +354,4 @@ bool exchange_may_have_failed(const struct exchange *exchange)
         if ((entry & KIND_MASK) >= QUERY && !(entry & IS_OURS)) return true;
     }
     return false;
-}
-
-bool exchange_is_skipping(const struct exchange *exchange)
-{
-    return exchange->is_skipping;
-}
-
-bool exchange_is_full(const struct exchange *exchange)
-{
-    return exchange->count >= EXCHANGE_ENTRIES_MAX;
-}
-
-bool exchange_wants_copy_data(const struct exchange *exchange)
-{
-    return exchange->is_copy_in && !exchange->has_copy_end;
-}
-
-bool exchange_needs_sync(const struct exchange *exchange)
-{
-    return exchange->needs_sync;
 }

@@ -39,6 +39,15 @@ enum exchange_reply {
 
 enum { EXCHANGE_ENTRIES_MAX = 1 << 18 }; /* exchange_is_full(): stop reading the client until replies come */
 
+/* Of an entry's byte: what it is, in the four lowest bits, and whose. Here for the questions that are asked with each message. */
+enum {
+    EXCHANGE_KIND_MASK = 0x0f,
+    EXCHANGE_KIND_LOCAL_PARSE = 8,
+    EXCHANGE_KIND_LOCAL_CLOSE = 9,
+    EXCHANGE_BIT_WATCHED = 0x10,
+    EXCHANGE_BIT_OURS = 0x40
+};
+
 struct exchange {
     /* Called for each Parse and Close, also those answered here, and what is watched, once their outcome is known. NULL: nobody asks. */
     void (*ended)(void *context, enum exchange_outcome outcome);
@@ -70,18 +79,42 @@ bool exchange_answer_here(struct exchange *exchange, uint8_t type);
 /* The outcome of the Query or Execute that was sent last, and accepted, is to be reported too. */
 void exchange_watch_last(struct exchange *exchange);
 /* The reply that is due next belongs to one that is watched. */
-bool exchange_front_is_watched(const struct exchange *exchange);
+static inline bool exchange_front_is_watched(const struct exchange *exchange)
+{
+    return exchange->count > 0 && (exchange->entries[exchange->first] & EXCHANGE_BIT_WATCHED);
+}
+
+/* Whether exchange_local_reply has one. */
+static inline bool exchange_has_local_reply(const struct exchange *exchange)
+{
+    if (exchange->count == 0) return false;
+    uint8_t kind = exchange->entries[exchange->first] & EXCHANGE_KIND_MASK;
+    return kind == EXCHANGE_KIND_LOCAL_PARSE || kind == EXCHANGE_KIND_LOCAL_CLOSE;
+}
+
 /* The backend type of a reply (ParseComplete, CloseComplete) that is due to the client now; 0: none. */
 uint8_t exchange_local_reply(struct exchange *exchange);
 /* A message of this backend type came. `status` is the body of ReadyForQuery, else ignored. Whose is it? */
 enum exchange_reply exchange_received(struct exchange *exchange, uint8_t type, char status);
 
 /* The reply that is due next belongs to a message of ours. */
-bool exchange_front_is_ours(const struct exchange *exchange);
-/* Nothing is owed and the transaction status is idle: the server may serve somebody else. */
-bool exchange_is_idle(const struct exchange *exchange);
+static inline bool exchange_front_is_ours(const struct exchange *exchange)
+{
+    return exchange->count > 0 && (exchange->entries[exchange->first] & EXCHANGE_BIT_OURS);
+}
+
 /* Nothing is owed. */
-bool exchange_is_settled(const struct exchange *exchange);
+static inline bool exchange_is_settled(const struct exchange *exchange)
+{
+    return exchange->count == 0 && !exchange->needs_sync && !exchange->is_lost;
+}
+
+/* Nothing is owed and the transaction status is idle: the server may serve somebody else. */
+static inline bool exchange_is_idle(const struct exchange *exchange)
+{
+    return exchange_is_settled(exchange) && exchange->status == 'I';
+}
+
 bool exchange_is_doubtful(const struct exchange *exchange);
 /*
  * The transaction may be a failed one when the server gets to what is sent now: it is known to be, or a ReadyForQuery of the client's is owed that
@@ -89,11 +122,26 @@ bool exchange_is_doubtful(const struct exchange *exchange);
  */
 bool exchange_may_have_failed(const struct exchange *exchange);
 /* The server ignores what comes up to the next Sync. */
-bool exchange_is_skipping(const struct exchange *exchange);
-bool exchange_is_full(const struct exchange *exchange);
+static inline bool exchange_is_skipping(const struct exchange *exchange)
+{
+    return exchange->is_skipping;
+}
+
+static inline bool exchange_is_full(const struct exchange *exchange)
+{
+    return exchange->count >= EXCHANGE_ENTRIES_MAX;
+}
+
 /* The server waits for COPY data, and no CopyDone or CopyFail was sent. */
-bool exchange_wants_copy_data(const struct exchange *exchange);
+static inline bool exchange_wants_copy_data(const struct exchange *exchange)
+{
+    return exchange->is_copy_in && !exchange->has_copy_end;
+}
+
 /* Messages of the extended protocol were sent and no Sync after them: nothing will end them but a Sync. */
-bool exchange_needs_sync(const struct exchange *exchange);
+static inline bool exchange_needs_sync(const struct exchange *exchange)
+{
+    return exchange->needs_sync;
+}
 
 #endif

@@ -25,11 +25,6 @@ void function_names_add(struct function_names *names, const char *name)
     HASH_ADD_KEYPTR(hh, names->by_name, added->text, size - 1, added);
 }
 
-bool function_names_is_empty(const struct function_names *names)
-{
-    return names->by_name == NULL;
-}
-
 /* The identifier that this token is, as PostgreSQL reads it. False: it is none. */
 static bool identifier(const char *text, const struct sql_token_span *token, char name_out[SQL_IDENTIFIER_SIZE_MAX + 1])
 {

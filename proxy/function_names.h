@@ -2,6 +2,7 @@
 #define PROXY_FUNCTION_NAMES_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "protocol/sql_lex.h"
 
@@ -14,7 +15,10 @@ struct function_names {
 };
 
 void function_names_add(struct function_names *names, const char *name); /* as PostgreSQL stores it; copied */
-bool function_names_is_empty(const struct function_names *names);
+static inline bool function_names_is_empty(const struct function_names *names)
+{
+    return names->by_name == NULL;
+}
 /* Whether the text calls one of them: its name, quoted or not, in front of a parenthesis. */
 bool function_names_are_called(const struct function_names *names, const char *text, size_t size, enum sql_strings strings);
 /* The names of functions and procedures that the text creates come in as well: their bodies are not known yet. */

@@ -76,10 +76,9 @@ static void follow_application_name(struct client *client)
     client->observed = session_state_ref(client->settings);
 }
 
-void observe_sent(struct client *client, uint8_t type, const uint8_t *body, size_t available, size_t size)
+void observe_show_sent(struct client *client, uint8_t type, const uint8_t *body, size_t available, size_t size)
 {
     struct commons *commons = client->host->commons;
-    if (!commons->is_observing) return;
     if (!client->tap) make_tap(client);
     follow_application_name(client);
     commons->has_open_units = true;
@@ -89,9 +88,9 @@ void observe_sent(struct client *client, uint8_t type, const uint8_t *body, size
     tap_sent(client->tap, type, body, available, size, &text, commons->now_us);
 }
 
-void observe_received(struct client *client, uint8_t type, const uint8_t *body, size_t size)
+void observe_show_received(struct client *client, uint8_t type, const uint8_t *body, size_t size)
 {
-    if (client->tap && client->host->commons->is_observing) tap_received(client->tap, type, body, size, client->host->commons->now_us);
+    tap_received(client->tap, type, body, size, client->host->commons->now_us);
 }
 
 const char *observe_running(struct client *client)

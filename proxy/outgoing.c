@@ -19,14 +19,8 @@ void outgoing_flush(struct outgoing *outgoing)
     outgoing->side_used = 0;
 }
 
-void outgoing_add(struct outgoing *outgoing, const uint8_t *data, size_t size)
+void outgoing_add_part(struct outgoing *outgoing, const uint8_t *data, size_t size)
 {
-    if (size == 0) return;
-    struct iovec *last = outgoing->count > 0 ? &outgoing->parts[outgoing->count - 1] : NULL;
-    if (last && (const uint8_t *)last->iov_base + last->iov_len == data) {
-        last->iov_len += size;
-        return;
-    }
     if (outgoing->count == OUTGOING_PARTS_MAX) outgoing_flush(outgoing);
     outgoing->parts[outgoing->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
 }

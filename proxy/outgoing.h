@@ -17,8 +17,18 @@ struct outgoing {
 };
 
 void outgoing_init(struct outgoing *outgoing, struct client *client);
+/* A piece of its own, for outgoing_add. */
+void outgoing_add_part(struct outgoing *outgoing, const uint8_t *data, size_t size);
 /* Bytes that stay where they are until outgoing_flush. */
-void outgoing_add(struct outgoing *outgoing, const uint8_t *data, size_t size);
+static inline void outgoing_add(struct outgoing *outgoing, const uint8_t *data, size_t size)
+{
+    struct iovec *last = outgoing->count > 0 ? &outgoing->parts[outgoing->count - 1] : NULL;
+    if (last && (const uint8_t *)last->iov_base + last->iov_len == data)
+        last->iov_len += size;
+    else if (size > 0)
+        outgoing_add_part(outgoing, data, size);
+}
+
 /* Send; afterwards nothing refers to the bytes any more. Reading the client pauses while the server takes no more. */
 void outgoing_flush(struct outgoing *outgoing);
 
