@@ -122,7 +122,7 @@ static enum walk look_at_header(const uint8_t *data, size_t size, struct frame *
 {
     enum codec_result header = frame_parse_header(data, size, frame_out);
     if (header == CODEC_MORE) return WALK_MORE;
-    if (header == CODEC_BAD || !frontend_type_name(frame_out->type) || frame_out->type == FRONTEND_PASSWORD) return WALK_VIOLATION;
+    if (header == CODEC_BAD || !frontend_is_type(frame_out->type) || frame_out->type == FRONTEND_PASSWORD) return WALK_VIOLATION;
     return frame_out->type == FRONTEND_TERMINATE ? WALK_TERMINATE : WALK_MESSAGE;
 }
 
@@ -170,10 +170,10 @@ static bool send_local_replies(struct client *client)
 {
     uint8_t buffer[FRAME_HEADER_SIZE];
     bool are_taken = true;
-    for (uint8_t type; (type = exchange_local_reply(&client->server->exchange));) {
+    while (exchange_has_local_reply(&client->server->exchange)) {
         struct bytes_writer writer;
         bytes_writer_init(&writer, buffer, sizeof buffer);
-        backend_write_bare(&writer, type);
+        backend_write_bare(&writer, exchange_local_reply(&client->server->exchange));
         if (!stream_write(&client->stream, buffer, writer.size)) are_taken = false;
     }
     return are_taken;

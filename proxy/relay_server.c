@@ -24,6 +24,8 @@
 
 enum { PARTS_MAX = 16, REPLACED_ERROR_MAX = 8192 };
 
+static const char nothing_asked_for[] = "the server sent a message that nothing had asked for";
+
 /* The pieces of the scratch buffer that go to the client, in as few writes as possible. */
 struct pieces {
     struct client *client; /* NULL: nobody */
@@ -179,8 +181,9 @@ static size_t go_on_with_message(struct server *server, struct pieces *pieces, c
 static void add_local_replies(struct server *server, struct pieces *pieces)
 {
     static const uint8_t parse_complete[] = {BACKEND_PARSE_COMPLETE, 0, 0, 0, 4}, close_complete[] = {BACKEND_CLOSE_COMPLETE, 0, 0, 0, 4};
-    for (uint8_t type; (type = exchange_local_reply(&server->exchange));)
-        add_piece(pieces, type == BACKEND_PARSE_COMPLETE ? parse_complete : close_complete, sizeof parse_complete);
+    while (exchange_has_local_reply(&server->exchange))
+        add_piece(pieces, exchange_local_reply(&server->exchange) == BACKEND_PARSE_COMPLETE ? parse_complete : close_complete,
+                  sizeof parse_complete);
 }
 
 /* The answer to our inquiry about the session, or about a column. */
@@ -261,6 +264,77 @@ static const uint8_t *ready_of_client(struct client *client, const uint8_t *mess
     return failed;
 }
 
+/* What comes later of a message belongs to whom its beginning did, and not to whoever leases the server meanwhile. */
+static size_t take(struct server *server, const struct pieces *pieces, size_t total, size_t size, bool is_swallowed)
+{
+    if (total <= size) return total;
+    server->message_left = (uint32_t)(total - size);
+    server->message_is_swallowed = is_swallowed || !pieces->client;
+    return size;
+}
+
+/* One that says nothing to us and is no reply to a message of ours, as most are: rows, and what stands around them. */
+static size_t plain_message(struct server *server, struct pieces *pieces, const struct frame *frame, const uint8_t *data, size_t size)
+{
+    enum exchange_reply reply = exchange_received(&server->exchange, frame->type, 0);
+    if (reply == EXCHANGE_UNEXPECTED) {
+        distrust(server, nothing_asked_for);
+        return 0;
+    }
+    size_t total = (size_t)FRAME_HEADER_SIZE + frame->body_size;
+    size_t taken = take(server, pieces, total, size, reply == EXCHANGE_SWALLOW);
+    if (reply == EXCHANGE_SWALLOW || !pieces->client) return taken;
+    observe_received(pieces->client, frame->type, data + FRAME_HEADER_SIZE, taken == total ? frame->body_size : 0);
+    add_piece(pieces, data, taken);
+    return taken;
+}
+
+/* One that does, or is. */
+static size_t other_message(struct server *server, struct pieces *pieces, const struct frame *frame, const uint8_t *data, size_t size)
+{
+    size_t total = (size_t)FRAME_HEADER_SIZE + frame->body_size;
+    bool is_whole = total <= size;
+    const uint8_t *body = data + FRAME_HEADER_SIZE;
+    char status = 0;
+    if (frame->type == BACKEND_READY_FOR_QUERY &&
+        backend_parse_ready_for_query(body, is_whole ? frame->body_size : 0, &status) != CODEC_OK) {
+        distrust(server, "a malformed ReadyForQuery came from the server");
+        return 0;
+    }
+    if (frame->type == BACKEND_COMMAND_COMPLETE && is_whole && deallocations_are_running(&server->deallocations))
+        look_at_tag(server, body, frame->body_size);
+    bool is_ours = exchange_front_is_ours(&server->exchange);
+    bool is_swallowed;
+    switch (exchange_received(&server->exchange, frame->type, status)) {
+    case EXCHANGE_FORWARD: is_swallowed = false; break;
+    case EXCHANGE_SWALLOW: is_swallowed = true; break;
+    case EXCHANGE_ASYNC: is_swallowed = is_ours && !is_told(server, frame->type); break;
+    case EXCHANGE_UNEXPECTED:
+    default: distrust(server, nothing_asked_for); return 0;
+    }
+    if (server->has_restores && !is_ours && restore_hides(server, frame->type, body, is_whole ? frame->body_size : 0)) is_swallowed = true;
+    if (is_swallowed && is_whole && frame->type == BACKEND_ERROR && are_last_words(body, frame->body_size)) is_swallowed = false;
+    if (is_ours && server->client && server->client->transaction == LOCAL_BEGINNING && !server->is_taking_settings)
+        local_transaction_replied(server, frame->type);
+    bool is_answer = (server->inquiry || server->lookup) && is_ours && is_swallowed;
+    if (is_answer) look_at_answer(server, frame->type, body, is_whole ? frame->body_size : 0);
+    if (is_whole && frame->type == BACKEND_PARAMETER_STATUS) look_at_parameter(server, body, frame->body_size, is_ours);
+    if (is_whole && frame->type == BACKEND_ERROR) look_at_error(server, body, frame->body_size, is_swallowed && !is_answer);
+    size_t taken = take(server, pieces, total, size, is_swallowed);
+    if (frame->type == BACKEND_READY_FOR_QUERY) {
+        if (is_swallowed)
+            lease_settings_taken(server);
+        else if (pieces->client)
+            data = ready_of_client(pieces->client, data, status);
+    }
+    if (is_swallowed) return taken;
+    if (frame->type == BACKEND_READY_FOR_QUERY) count_query(server, status);
+    if (pieces->client) observe_received(pieces->client, frame->type, body, is_whole ? frame->body_size : 0);
+    if (!(is_whole && frame->type == BACKEND_ERROR && add_other_error(server, pieces, body, frame->body_size)))
+        add_piece(pieces, data, taken);
+    return taken;
+}
+
 /* One message at `data`, at least its header. Returns the bytes dealt with; 0: it must be whole first, or the server is used no more. */
 static size_t message(struct server *server, struct pieces *pieces, const uint8_t *data, size_t size)
 {
@@ -269,49 +343,11 @@ static size_t message(struct server *server, struct pieces *pieces, const uint8_
         distrust(server, "a message of impossible length came from the server");
         return 0;
     }
+    bool is_told_us = is_for_us_too(server, frame.type);
+    if (!is_told_us && !exchange_front_is_ours(&server->exchange)) return plain_message(server, pieces, &frame, data, size);
     size_t total = (size_t)FRAME_HEADER_SIZE + frame.body_size;
-    bool is_whole = total <= size;
-    if (!is_whole && is_for_us_too(server, frame.type) && total <= COMMONS_WHOLE_MESSAGE_MAX) return 0;
-    const uint8_t *body = data + FRAME_HEADER_SIZE;
-    char status = 0;
-    if (frame.type == BACKEND_READY_FOR_QUERY && backend_parse_ready_for_query(body, is_whole ? frame.body_size : 0, &status) != CODEC_OK) {
-        distrust(server, "a malformed ReadyForQuery came from the server");
-        return 0;
-    }
-    if (frame.type == BACKEND_COMMAND_COMPLETE && is_whole && deallocations_are_running(&server->deallocations))
-        look_at_tag(server, body, frame.body_size);
-    bool is_ours = exchange_front_is_ours(&server->exchange);
-    bool is_swallowed;
-    switch (exchange_received(&server->exchange, frame.type, status)) {
-    case EXCHANGE_FORWARD: is_swallowed = false; break;
-    case EXCHANGE_SWALLOW: is_swallowed = true; break;
-    case EXCHANGE_ASYNC: is_swallowed = is_ours && !is_told(server, frame.type); break;
-    case EXCHANGE_UNEXPECTED:
-    default: distrust(server, "the server sent a message that nothing had asked for"); return 0;
-    }
-    if (server->has_restores && !is_ours && restore_hides(server, frame.type, body, is_whole ? frame.body_size : 0)) is_swallowed = true;
-    if (is_swallowed && is_whole && frame.type == BACKEND_ERROR && are_last_words(body, frame.body_size)) is_swallowed = false;
-    if (is_ours && server->client && server->client->transaction == LOCAL_BEGINNING && !server->is_taking_settings)
-        local_transaction_replied(server, frame.type);
-    bool is_answer = (server->inquiry || server->lookup) && is_ours && is_swallowed;
-    if (is_answer) look_at_answer(server, frame.type, body, is_whole ? frame.body_size : 0);
-    if (is_whole && frame.type == BACKEND_PARAMETER_STATUS) look_at_parameter(server, body, frame.body_size, is_ours);
-    if (is_whole && frame.type == BACKEND_ERROR) look_at_error(server, body, frame.body_size, is_swallowed && !is_answer);
-    size_t taken = is_whole ? total : size;
-    server->message_left = (uint32_t)(total - taken);
-    server->message_is_swallowed = is_swallowed || !pieces->client; /* its rest is not for whoever leases the server meanwhile */
-    if (frame.type == BACKEND_READY_FOR_QUERY) {
-        if (is_swallowed)
-            lease_settings_taken(server);
-        else if (pieces->client)
-            data = ready_of_client(pieces->client, data, status);
-    }
-    if (is_swallowed) return taken;
-    if (frame.type == BACKEND_READY_FOR_QUERY) count_query(server, status);
-    if (pieces->client) observe_received(pieces->client, frame.type, body, is_whole ? frame.body_size : 0);
-    if (!(is_whole && frame.type == BACKEND_ERROR && add_other_error(server, pieces, body, frame.body_size)))
-        add_piece(pieces, data, taken);
-    return taken;
+    if (is_told_us && total > size && total <= COMMONS_WHOLE_MESSAGE_MAX) return 0;
+    return other_message(server, pieces, &frame, data, size);
 }
 
 static bool leaves_a_transaction_open(const struct client *client)
