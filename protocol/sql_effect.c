@@ -47,13 +47,27 @@ static const uint8_t slots[SLOT_COUNT] = {
 #undef X
 };
 
-static bool is_same_folded(const char *text, const char *lower, size_t size)
+/* One to eight bytes in a number; some may be in it twice. */
+static inline uint64_t load(const char *text, size_t size)
 {
-    for (size_t i = 0; i < size; i++) {
-        char letter = text[i] >= 'A' && text[i] <= 'Z' ? (char)(text[i] | 0x20) : text[i];
-        if (letter != lower[i]) return false;
+    if (size < 4) return (uint64_t)(uint8_t)text[0] << 16 | (uint64_t)(uint8_t)text[size / 2] << 8 | (uint8_t)text[size - 1];
+    uint32_t first, last;
+    memcpy(&first, text, sizeof first);
+    memcpy(&last, text + size - sizeof last, sizeof last);
+    return (uint64_t)first << 32 | last;
+}
+
+/* `lower` has letters in lower case, digits and '_'. Upper case lacks one bit, at each byte of `lower` that has the bit above it too. */
+static inline bool is_same_folded(const char *text, const char *lower, size_t size)
+{
+    for (;;) {
+        size_t part = size < 8 ? size : 8;
+        uint64_t wanted = load(lower, part);
+        uint64_t case_bits = wanted & (wanted >> 1) & UINT64_C(0x2020202020202020);
+        if ((load(text, part) | case_bits) != wanted) return false;
+        if (size <= 8) return true;
+        text += part, lower += part, size -= part;
     }
-    return true;
 }
 
 static inline enum word word_of(const char *text, size_t size)

@@ -78,19 +78,28 @@ static inline enum finding look(const char *window)
     return is_any(hits) ? PIECE_FOUND : PG_FOUND;
 }
 
+static inline bool is_suspect_window(const char *text, size_t size, size_t at)
+{
+    enum finding finding = look(text + at);
+    return finding == PIECE_FOUND || (finding == PG_FOUND && has_suspect_pg(text, size, at));
+}
+
+/* A text that is shorter than a window: zeroes behind it match nothing. */
+static bool are_in_short(const char *text, size_t size)
+{
+    char padded[2 * BLOCK_SIZE + PIECE_SIZE_MAX] = {0};
+    memcpy(padded, text, size);
+    return is_suspect_window(padded, size, 0) || (size > BLOCK_SIZE && is_suspect_window(padded, size, BLOCK_SIZE));
+}
+
 bool sql_suspects_are_in(const char *text, size_t size)
 {
-    size_t at = 0;
-    for (; size - at >= WINDOW_SIZE; at += BLOCK_SIZE) {
-        enum finding finding = look(text + at);
-        if (finding == PIECE_FOUND || (finding == PG_FOUND && has_suspect_pg(text, size, at))) return true;
-    }
-    /* What is left is shorter than a window: zeroes behind it match nothing. */
-    char rest[2 * BLOCK_SIZE + PIECE_SIZE_MAX] = {0};
-    if (size > at) memcpy(rest, text + at, size - at);
-    for (size_t i = 0; i <= BLOCK_SIZE; i += BLOCK_SIZE) {
-        enum finding finding = look(rest + i);
-        if (finding == PIECE_FOUND || (finding == PG_FOUND && has_suspect_pg(rest, size - at, i))) return true;
-    }
-    return false;
+    if (size < WINDOW_SIZE) return size > 0 && are_in_short(text, size);
+    size_t last = size - WINDOW_SIZE;
+    for (size_t at = 0; at < last; at += BLOCK_SIZE)
+        if (is_suspect_window(text, size, at)) return true;
+    /* Behind the blocks only the shortest pieces have room. */
+    for (size_t at = size - PIECE_SIZE_MAX + 1; at < size; at++)
+        if (text[at] == ';' || text[at] == '&') return true;
+    return is_suspect_window(text, size, last);
 }

@@ -154,7 +154,7 @@ static void run(struct outgoing *outgoing, const struct statement *statement, co
     struct client *client = outgoing->client;
     uint32_t effects = touch_by_text_of(client, statement);
     if (effects & EFFECTS_ON_SETTINGS) touch_note_parameters(client, rest, rest_size);
-    if (inquiry_refuses_pin(client, effects)) send_refusal(outgoing);
+    if (effects && inquiry_refuses_pin(client, effects)) send_refusal(outgoing);
     touch_by_effects(client, effects);
 }
 
@@ -229,14 +229,18 @@ static void query_message(struct outgoing *outgoing, const uint8_t *message, siz
         return;
     }
     uint32_t effects = statement_effects_of_text(text, frame->body_size - 1, client_text_is_scannable(client), client_text_strings(client));
-    if (inquiry_refuses_pin(client, effects)) {
+    if (effects && inquiry_refuses_pin(client, effects)) {
         client->host->commons->stats.pins_refused++;
         send_query(outgoing, refusal_sql);
         return;
     }
     effects |= touch_effects_of_functions(client, effects, text, frame->body_size - 1);
-    touch_note_names(client, effects, text, frame->body_size - 1);
     touch_by_effects(client, effects);
+    if (effects == 0) {
+        pass(outgoing, message, available, frame);
+        return;
+    }
+    touch_note_names(client, effects, text, frame->body_size - 1);
     if (restore_discard_all(outgoing, text, effects)) return;
     char *renamed = rename_query(outgoing, text, frame->body_size - 1, effects);
     char *restoring = restore_query(outgoing, renamed ? renamed : text, renamed ? strlen(renamed) : frame->body_size - 1, effects);
@@ -394,8 +398,10 @@ bool rewrite_answer_parse(struct client *client, const uint8_t *message, const s
 {
     const uint8_t *body = message + FRAME_HEADER_SIZE;
     struct frontend_parse_message parsed;
-    if (client->pool->mode == POOL_MODE_SESSION || frontend_parse_parse(body, frame->body_size, &parsed) != CODEC_OK) return false;
-    if (*parsed.statement == '\0' || statement_names_find(&client->statements, parsed.statement)) return false;
+    bool is_named = frame->body_size > 0 && *body != '\0';
+    if (!is_named || client->pool->mode == POOL_MODE_SESSION || frontend_parse_parse(body, frame->body_size, &parsed) != CODEC_OK)
+        return false;
+    if (statement_names_find(&client->statements, parsed.statement)) return false;
     size_t name_size = strlen(parsed.statement) + 1;
     struct statement_terms terms = {
         .context = client_text_context(client), .is_named = true, .is_scannable = client_text_is_scannable(client)};

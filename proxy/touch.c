@@ -28,6 +28,8 @@ void touch_by_effects(struct client *client, uint32_t effects)
 uint32_t touch_effects_of_functions(struct client *client, uint32_t effects, const char *text, size_t size)
 {
     struct pool *pool = client->pool;
+    bool has_functions = !function_names_is_empty(&pool->functions);
+    if (!has_functions && !(effects & EFFECT_CREATE)) return 0;
     if (!client_text_is_scannable(client)) return 0;
     enum sql_strings strings = client_text_strings(client);
     if (effects & EFFECT_CREATE) function_names_add_created(&pool->functions, text, size, strings);
@@ -44,6 +46,7 @@ void touch_note_names(struct client *client, uint32_t effects, const char *text,
 uint32_t touch_by_text_of(struct client *client, const struct statement *statement)
 {
     const char *text = (const char *)statement->tail;
+    if (statement->effects == 0 && function_names_is_empty(&client->pool->functions)) return 0;
     uint32_t effects = statement->effects | touch_effects_of_functions(client, statement->effects, text, strlen(text));
     touch_note_names(client, effects, text, strlen(text));
     return effects;
