@@ -2,12 +2,11 @@
 #include "protocol/backend.h"
 
 #include "protocol/frame.h"
+#include "tests/protocol/message_samples.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define BYTES(literal) (const uint8_t *)(literal), sizeof(literal) - 1
 
 static const struct backend_error full_error = {
     .severity = "FATAL", .sqlstate = "53300", .message = "too many", .detail = "85 of 85", .hint = "wait"};
@@ -127,15 +126,7 @@ static enum codec_result decode_command_complete(const uint8_t *body, size_t siz
     return backend_parse_command_complete(body, size, &tag);
 }
 
-struct sample {
-    const char *name;
-    void (*write)(struct bytes_writer *writer);
-    enum codec_result (*decode)(const uint8_t *body, size_t size); /* NULL: nobody reads this message, or it may have several sizes */
-    const uint8_t *bytes;
-    size_t size;
-};
-
-static const struct sample samples[] = {
+static const struct message_sample samples[] = {
     {"ok", write_ok, decode_authentication, BYTES("R\0\0\0\x08\0\0\0\0")},
     {"cleartext", write_cleartext, decode_authentication, BYTES("R\0\0\0\x08\0\0\0\x03")},
     {"md5", write_md5, decode_authentication, BYTES("R\0\0\0\x0c\0\0\0\x05\x01\0\xfe\x7f")},
@@ -157,77 +148,10 @@ static const struct sample samples[] = {
     {"data row", write_data_row, NULL, BYTES("D\0\0\0\x13\0\x03\0\0\0\x01x\xff\xff\xff\xff\0\0\0\0")},
     {"parse complete", write_parse_complete, NULL, BYTES("1\0\0\0\x04")},
 };
-#define EACH_SAMPLE(sample) for (const struct sample *sample = samples; sample < samples + sizeof samples / sizeof samples[0]; sample++)
 
-/* In memory of exactly this size, so that the sanitizers see a read behind it. */
-static enum codec_result decode_copy(const struct sample *sample, const uint8_t *body, size_t size)
+Test(backend, samples)
 {
-    uint8_t *copy = malloc(size == 0 ? 1 : size);
-    memcpy(copy, body, size);
-    enum codec_result result = sample->decode(copy, size);
-    free(copy);
-    return result;
-}
-
-Test(backend, samples_are_written_as_they_stand)
-{
-    EACH_SAMPLE(sample)
-    {
-        uint8_t buffer[128];
-        struct bytes_writer writer;
-        bytes_writer_init(&writer, buffer, sample->size);
-        sample->write(&writer);
-        cr_assert_not(writer.has_failed, "%s", sample->name);
-        cr_assert_eq(writer.size, sample->size, "%s: %zu", sample->name, writer.size);
-        cr_assert_arr_eq(buffer, sample->bytes, sample->size, "%s", sample->name);
-    }
-}
-
-Test(backend, samples_fail_at_every_smaller_capacity)
-{
-    EACH_SAMPLE(sample)
-    {
-        for (size_t capacity = 0; capacity < sample->size; capacity++) {
-            uint8_t buffer[128];
-            memset(buffer, 0x55, sizeof buffer);
-            struct bytes_writer writer;
-            bytes_writer_init(&writer, buffer, capacity);
-            sample->write(&writer);
-            cr_assert(writer.has_failed, "%s at %zu", sample->name, capacity);
-            for (size_t i = capacity; i < sizeof buffer; i++) cr_assert_eq(buffer[i], 0x55, "%s at %zu", sample->name, capacity);
-        }
-    }
-}
-
-Test(backend, samples_are_framed)
-{
-    EACH_SAMPLE(sample)
-    {
-        struct frame frame;
-        for (size_t size = 0; size < FRAME_HEADER_SIZE; size++)
-            cr_assert_eq(frame_parse_header(sample->bytes, size, &frame), CODEC_MORE, "%s", sample->name);
-        cr_assert_eq(frame_parse_header(sample->bytes, sample->size, &frame), CODEC_OK, "%s", sample->name);
-        cr_assert_eq(frame.body_size, sample->size - FRAME_HEADER_SIZE, "%s", sample->name);
-        cr_assert_not_null(backend_type_name(frame.type), "%s", sample->name);
-    }
-}
-
-Test(backend, bodies_decode_whole_and_at_no_other_size)
-{
-    EACH_SAMPLE(sample)
-    {
-        if (sample->decode == NULL) continue;
-        const uint8_t *body = sample->bytes + FRAME_HEADER_SIZE;
-        size_t size = sample->size - FRAME_HEADER_SIZE;
-        cr_assert_eq(decode_copy(sample, body, size), CODEC_OK, "%s", sample->name);
-        for (size_t cut = 0; cut < size; cut++) cr_assert_eq(decode_copy(sample, body, cut), CODEC_BAD, "%s cut to %zu", sample->name, cut);
-        for (int extra = 0; extra < 256; extra++) {
-            uint8_t longer[128];
-            memcpy(longer, body, size);
-            longer[size] = (uint8_t)extra;
-            cr_assert_eq(decode_copy(sample, longer, size + 1), CODEC_BAD, "%s and %d", sample->name, extra);
-        }
-    }
+    message_samples_hold(samples, sizeof samples / sizeof samples[0], backend_type_name);
 }
 
 Test(backend, type_names)

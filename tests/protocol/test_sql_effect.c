@@ -2,6 +2,7 @@
 #include "protocol/sql_effect.h"
 
 #include "protocol/sql_suspects.h"
+#include "tests/random_numbers.h"
 
 #include <criterion/criterion.h>
 #include <ctype.h>
@@ -279,10 +280,7 @@ static uint64_t random_state = 88172645463325252u;
 
 static uint32_t random_below(uint32_t limit)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 32) % limit;
+    return random_numbers_below(&random_state, limit);
 }
 
 Test(sql_effect, words_thrown_together)

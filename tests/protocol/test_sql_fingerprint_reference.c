@@ -4,6 +4,7 @@
  * 60,000 texts; with PGTURNSTILE_SOAK set five million. PGTURNSTILE_SEED makes it other ones.
  */
 #include "protocol/sql_fingerprint.h"
+#include "tests/random_numbers.h"
 
 #include <criterion/criterion.h>
 #include <pg_query.h>
@@ -70,10 +71,7 @@ static uint64_t random_state;
 
 static uint32_t random_below(uint32_t limit)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 32) % limit;
+    return random_numbers_below(&random_state, limit);
 }
 
 static const char *random_piece(void)

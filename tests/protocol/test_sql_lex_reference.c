@@ -6,6 +6,7 @@
  * comments are tokens to it.
  */
 #include "protocol/sql_lex.h"
+#include "tests/random_numbers.h"
 
 #include <criterion/criterion.h>
 #include <pg_query.h>
@@ -250,10 +251,7 @@ static uint64_t random_state;
 
 static uint32_t random_below(uint32_t limit)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 32) % limit;
+    return random_numbers_below(&random_state, limit);
 }
 
 /* What the lexical rules turn on. No vertical tab: PostgreSQL 15 does not take it for white space. */

@@ -1,5 +1,6 @@
 /* protocol/sql_tags.h. The comment at the end is found from behind: compared here with what the scanner says, for mutated texts. */
 #include "protocol/sql_tags.h"
+#include "tests/random_numbers.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -228,10 +229,7 @@ static uint64_t random_state;
 
 static uint32_t random_below(uint32_t limit)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 32) % limit;
+    return random_numbers_below(&random_state, limit);
 }
 
 static void append_random_piece(char *text)

@@ -1,4 +1,5 @@
 #include "proxy/prepared_set.h"
+#include "tests/random_numbers.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -230,13 +231,6 @@ Test(prepared_set, segments_and_confirmations_are_no_use)
 
 /* ---- all of it ---- */
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    return *state ^= *state << 17;
-}
-
 /* The model is an array in order of use, oldest first. */
 struct model {
     int numbers[COUNT];
@@ -281,10 +275,10 @@ Test(prepared_set, behaves_as_an_array)
     struct model model = {0};
     uint64_t state = 0x853c49e6748fea9b;
     for (int round = 0; round < 300000; round++) {
-        int number = (int)(next_random(&state) % COUNT);
+        int number = (int)(random_numbers_next(&state) % COUNT);
         struct statement *statement = statements[number];
         bool is_known = model.states[number] != NOT;
-        unsigned action = (unsigned)(next_random(&state) % 100);
+        unsigned action = (unsigned)(random_numbers_next(&state) % 100);
         if (action < 35) {
             cr_assert_eq(prepared_set_use(&set, statement), model_state(&model, number));
             if (is_known) model_put_last(&model, number);
@@ -316,7 +310,7 @@ Test(prepared_set, behaves_as_an_array)
         }
         cr_assert_eq(set.count, model.count);
         cr_assert_eq(prepared_set_oldest(&set), model.count ? statements[model.numbers[0]] : NULL);
-        int other = (int)(next_random(&state) % COUNT);
+        int other = (int)(random_numbers_next(&state) % COUNT);
         cr_assert_eq(prepared_set_look(&set, statements[other]), model_state(&model, other));
     }
 }

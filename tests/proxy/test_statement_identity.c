@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "protocol/sql_lex.h"
+#include "tests/random_numbers.h"
 
 /* Written behind exactly as many bytes as it may use, in heap blocks without a NUL, so that AddressSanitizer sees every byte too many. */
 static char *identity_of(const char *text)
@@ -110,13 +111,6 @@ Test(statement_identity, what_is_uncertain_stays)
 
 /* ---- any text: the tokens are the same ---- */
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    return *state ^= *state << 17;
-}
-
 /* The next token that is no comment other than a hint. */
 static bool next_kept(struct sql_lex *lex, struct sql_token_span *token)
 {
@@ -153,8 +147,8 @@ Test(statement_identity, random_texts_keep_their_tokens)
     int stripped = 0;
     for (int round = 0; round < 200000; round++) {
         char text[256] = "";
-        for (uint64_t left = next_random(&state) % 16; left > 0; left--)
-            strcat(text, parts[next_random(&state) % (sizeof parts / sizeof parts[0])]);
+        for (uint64_t left = random_numbers_next(&state) % 16; left > 0; left--)
+            strcat(text, parts[random_numbers_next(&state) % (sizeof parts / sizeof parts[0])]);
         char *identity = identity_of(text);
         stripped += strcmp(text, identity) != 0;
         expect_same_tokens(text, identity, SQL_STRINGS_STANDARD);

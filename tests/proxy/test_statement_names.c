@@ -1,4 +1,5 @@
 #include "proxy/statement_names.h"
+#include "tests/random_numbers.h"
 
 #include <criterion/criterion.h>
 #include <malloc.h>
@@ -154,13 +155,6 @@ Test(statement_names, ten_thousand_statements_of_a_thousand_clients)
     cr_expect_eq(statements_count(table), 0);
 }
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    return *state ^= *state << 17;
-}
-
 Test(statement_names, behaves_as_an_array)
 {
     enum { NAMES = 500, TEXTS = 50, ROUNDS = 200000 };
@@ -168,13 +162,13 @@ Test(statement_names, behaves_as_an_array)
     uint64_t state = 0x2545f4914f6cdd1d;
     size_t count = 0;
     for (int round = 0; round < ROUNDS; round++) {
-        size_t i = next_random(&state) % NAMES;
+        size_t i = random_numbers_next(&state) % NAMES;
         char name[16];
         snprintf(name, sizeof name, "name%zu", i);
         cr_assert_eq(statement_names_find(&names, name), model[i]);
         /* Phases that fill it, and phases that empty it. */
-        bool removes = next_random(&state) % 10 < (round / 10000 % 2 ? 9 : 2);
-        struct statement *statement = removes ? NULL : intern((int)(next_random(&state) % TEXTS));
+        bool removes = random_numbers_next(&state) % 10 < (round / 10000 % 2 ? 9 : 2);
+        struct statement *statement = removes ? NULL : intern((int)(random_numbers_next(&state) % TEXTS));
         struct statement *former = statement_names_set(&names, name, statement);
         cr_assert_eq(former, model[i]);
         count += (statement != NULL);

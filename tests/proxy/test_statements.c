@@ -1,4 +1,5 @@
 #include "proxy/statements.h"
+#include "tests/random_numbers.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -281,13 +282,6 @@ Test(statements, the_room_for_a_long_text_is_not_kept)
 
 /* ---- against a plain list ---- */
 
-static uint64_t next_random(uint64_t *state)
-{
-    *state ^= *state << 13;
-    *state ^= *state >> 7;
-    return *state ^= *state << 17;
-}
-
 Test(statements, behaves_as_a_list_with_counts)
 {
     enum { TEXTS = 300, KINDS = 3, VARIANTS = 3, ROUNDS = 300000, HELD_MAX = 2000 };
@@ -299,11 +293,11 @@ Test(statements, behaves_as_a_list_with_counts)
     uint64_t state = 0x9e3779b97f4a7c15;
     for (int round = 0; round < ROUNDS; round++) {
         bool is_growing = round / 20000 % 2 == 0;
-        if (held_count < HELD_MAX && (held_count == 0 || next_random(&state) % 10 < (is_growing ? 7 : 3))) {
-            int number = (int)(next_random(&state) % TEXTS), kind = (int)(next_random(&state) % KINDS);
+        if (held_count < HELD_MAX && (held_count == 0 || random_numbers_next(&state) % 10 < (is_growing ? 7 : 3))) {
+            int number = (int)(random_numbers_next(&state) % TEXTS), kind = (int)(random_numbers_next(&state) % KINDS);
             char text[64];
             /* Only named ones that may be looked into have variants of one identity. */
-            int variant = kind == 0 ? (int)(next_random(&state) % VARIANTS) : 0;
+            int variant = kind == 0 ? (int)(random_numbers_next(&state) % VARIANTS) : 0;
             if (variant == 0)
                 snprintf(text, sizeof text, "select %d", number);
             else if (variant == 1)
@@ -320,7 +314,7 @@ Test(statements, behaves_as_a_list_with_counts)
             held[held_count] = statement;
             held_key[held_count++] = key;
         } else {
-            int i = (int)(next_random(&state) % (uint64_t)held_count);
+            int i = (int)(random_numbers_next(&state) % (uint64_t)held_count);
             if (--references[held_key[i]] == 0) live--;
             statement_unref(&held[i]);
             held[i] = held[--held_count];
