@@ -6,7 +6,6 @@
 #include "tests/e2e/support/sql.h"
 #include "tests/e2e/support/stage.h"
 #include "tests/e2e/support/turns.h"
-#include "tests/e2e/support/wait.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -23,11 +22,7 @@ static int port;
 /* Two servers, both held: turns_give says where the next transaction runs. */
 static void start_in_turns(const char *settings)
 {
-    char lines[200];
-    snprintf(lines, sizeof lines, "budget = 2\n%s", settings);
-    proxy = turns_proxy(lines);
-    port = turns_port(proxy);
-    turns = turns_start(port, "app", 2);
+    turns_open(settings, 2, &proxy, &port, &turns);
 }
 
 /* One server for everybody. */
@@ -41,9 +36,7 @@ static void start_on_one(const char *settings)
 
 static void finish(void)
 {
-    turns_end(&turns);
-    if (!turns_is_reference()) WAIT_FOR(backends_busy() == 0, 10000);
-    proxy_finish(&proxy);
+    turns_close(&turns, &proxy);
 }
 
 /* How many statements with `needle` in their text the client's next server has. */

@@ -4,7 +4,6 @@
  */
 #include "tests/e2e/support/stage.h"
 #include "tests/e2e/support/turns.h"
-#include "tests/e2e/support/wait.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
@@ -17,15 +16,12 @@ static int port;
 
 static void start(void)
 {
-    proxy = turns_proxy("budget = 2\n");
-    port = turns_port(proxy);
-    turns = turns_start(port, "app", 2);
+    turns_open("", 2, &proxy, &port, &turns);
 }
 
 static void finish(void)
 {
-    turns_end(&turns);
-    proxy_finish(&proxy);
+    turns_close(&turns, &proxy);
 }
 
 TestSuite(prepared_pipelines, .init = start, .fini = finish, .timeout = 60);

@@ -6,7 +6,6 @@
 #include "tests/e2e/support/sql.h"
 #include "tests/e2e/support/stage.h"
 #include "tests/e2e/support/turns.h"
-#include "tests/e2e/support/wait.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -21,16 +20,12 @@ static int port;
 /* Two servers; turns_give says where the next transaction runs. */
 static void start(void)
 {
-    proxy = turns_proxy("budget = 2\n");
-    port = turns_port(proxy);
-    turns = turns_start(port, "app", 2);
+    turns_open("", 2, &proxy, &port, &turns);
 }
 
 static void finish(void)
 {
-    turns_end(&turns);
-    if (!turns_is_reference()) WAIT_FOR(backends_busy() == 0, 10000);
-    proxy_finish(&proxy);
+    turns_close(&turns, &proxy);
 }
 
 TestSuite(prepared_sql, .init = start, .fini = finish, .timeout = 60);

@@ -34,15 +34,12 @@ static void start(const char *settings)
 
 static void finish(void)
 {
-    if (!turns_is_reference()) WAIT_FOR(backends_busy() == 0, 10000);
-    proxy_finish(&proxy);
+    turns_close(NULL, &proxy);
 }
 
 static struct wire *session_of(const char *user, const char *const *pairs)
 {
-    struct wire *wire = wire_connect(port);
-    wire_login(wire, user != NULL ? user : "app", "app", pairs);
-    return wire;
+    return holdings_session(port, user, pairs);
 }
 
 /* ---- what moves ---- */

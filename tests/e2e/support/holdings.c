@@ -30,6 +30,13 @@ struct proxy *holdings_proxy(const char *settings)
     return turns_proxy(settings);
 }
 
+struct wire *holdings_session(int port, const char *user, const char *const *pairs)
+{
+    struct wire *wire = wire_connect(port);
+    wire_login(wire, user != NULL ? user : "app", "app", pairs);
+    return wire;
+}
+
 const char *holdings_look(struct wire *wire, const char *question, char *pid_out, size_t pid_size)
 {
     static char answer[1024];

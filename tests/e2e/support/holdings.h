@@ -11,6 +11,8 @@
 
 /* As turns_proxy, with a superuser boss, roles for app to take on, and functions that change settings. */
 struct proxy *holdings_proxy(const char *settings);
+/* A session in database app, of this user (NULL: app) and with these startup parameters (NULL: none; as wire_login's). */
+struct wire *holdings_session(int port, const char *user, const char *const *pairs);
 /* A query in a transaction of its own that says on which server it ran. The answer lasts until the next call. */
 const char *holdings_look(struct wire *wire, const char *question, char *pid_out, size_t pid_size);
 /* A statement that must be refused with a text that has `needle`. The connection stays in step. */

@@ -4,6 +4,9 @@
  */
 #include "tests/e2e/support/turns.h"
 
+#include "tests/e2e/support/sql.h"
+#include "tests/e2e/support/wait.h"
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,4 +85,21 @@ void turns_end(struct turns **turns)
     }
     free(*turns);
     *turns = NULL;
+}
+
+void turns_open(const char *settings, int count, struct proxy **proxy_out, int *port_out, struct turns **turns_out)
+{
+    char lines[1024];
+    int size = snprintf(lines, sizeof lines, "budget = %d\n%s", count, settings);
+    cr_assert_lt(size, (int)sizeof lines);
+    *proxy_out = turns_proxy(lines);
+    *port_out = turns_port(*proxy_out);
+    *turns_out = turns_start(*port_out, "app", count);
+}
+
+void turns_close(struct turns **turns, struct proxy **proxy)
+{
+    if (turns != NULL) turns_end(turns);
+    if (!turns_is_reference()) WAIT_FOR(backends_busy() == 0, 60000);
+    proxy_finish(proxy);
 }

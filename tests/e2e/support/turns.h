@@ -44,4 +44,9 @@ int turns_find(const struct turns *turns, const char *pid);
 /* Let go of all and free. NULL is fine. */
 void turns_end(struct turns **turns);
 
+/* What tests start from: a proxy with a budget of `count` servers, all held, and these settings more. */
+void turns_open(const char *settings, int count, struct proxy **proxy_out, int *port_out, struct turns **turns_out);
+/* And what they end with: no server may be left busy. `turns` NULL: nobody held any. */
+void turns_close(struct turns **turns, struct proxy **proxy);
+
 #endif
