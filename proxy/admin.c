@@ -7,7 +7,6 @@
 #include "proxy/admin.h"
 
 #include <assert.h>
-#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -384,15 +383,6 @@ void admin_close(struct admin *admin)
     ev_idle_stop(admin->commons->loop, &admin->more);
 }
 
-static void give_cancel_key(struct client *client)
-{
-    struct {
-        uint32_t pid, secret;
-    } random;
-    do RAND_bytes((unsigned char *)&random, sizeof random);
-    while (!cancel_keys_add(client->host->commons->cancel_keys, &client->cancel_key, random.pid & INT32_MAX, random.secret));
-}
-
 static void write_welcome(struct client *client)
 {
     static const char *const parameters[][2] = {{"server_version", "1.25.2/bouncer"},
@@ -404,15 +394,13 @@ static void write_welcome(struct client *client)
                                                 {"is_superuser", "on"},
                                                 {"integer_datetimes", "on"},
                                                 {"IntervalStyle", "postgres"}};
-    uint8_t buffer[1024], key[4];
+    uint8_t buffer[1024];
     struct bytes_writer writer;
     bytes_writer_init(&writer, buffer, sizeof buffer);
     backend_write_authentication(&writer, BACKEND_AUTH_OK, NULL, 0);
     for (size_t i = 0; i < sizeof parameters / sizeof parameters[0]; i++)
         backend_write_parameter_status(&writer, parameters[i][0], parameters[i][1]);
-    give_cancel_key(client);
-    for (int i = 0; i < 4; i++) key[i] = (uint8_t)(client->cancel_key.secret >> (24 - 8 * i));
-    backend_write_key_data(&writer, client->cancel_key.pid, key, sizeof key);
+    client_give_cancel_key(client, 0, &writer);
     backend_write_ready_for_query(&writer, 'I');
     assert(!writer.has_failed);
     stream_write(&client->stream, buffer, writer.size);

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/rand.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -219,6 +220,22 @@ static void auth_input(struct client *client, const uint8_t *data, size_t size)
     if (client->state >= CLIENT_CLOSING) return;
     client_keep(client, data + used, size - used);
     if (client->state > CLIENT_WELCOMING && used < size) client->host->resume(client);
+}
+
+void client_give_cancel_key(struct client *client, uint32_t pid, struct bytes_writer *writer)
+{
+    struct {
+        uint32_t pid, secret;
+    } random;
+    do {
+        RAND_bytes((unsigned char *)&random, sizeof random);
+        random.pid &= INT32_MAX;
+    } while (!cancel_keys_add(client->host->commons->cancel_keys, &client->cancel_key, pid ? pid : random.pid, random.secret));
+    uint8_t key[sizeof random.secret];
+    struct bytes_writer secret;
+    bytes_writer_init(&secret, key, sizeof key);
+    bytes_write_u32(&secret, random.secret);
+    backend_write_key_data(writer, client->cancel_key.pid, key, sizeof key);
 }
 
 void client_resume_login(struct client *client)

@@ -37,7 +37,7 @@ struct client_host {
     void (*forget_login)(struct client *client);
     /* It is who it says it is. Now AUTHENTICATING; the host moves it on. */
     void (*authenticated)(struct client *client);
-    void (*cancel_requested)(struct commons *commons, uint32_t pid, const uint8_t *key, size_t key_size);
+    void (*cancel_requested)(struct commons *commons, uint32_t pid, uint32_t secret);
     /* Readable, after login: call client_receive. */
     void (*readable)(struct client *client);
     /* Logged in, with bytes kept that nobody has looked at yet. */
@@ -152,6 +152,9 @@ static inline struct client *client_of_waiter(struct turnstile_waiter *waiter)
 
 /* Replace what is kept by these bytes, which may lie within what is kept. */
 void client_keep(struct client *client, const uint8_t *data, size_t size);
+
+/* Make up its cancel key, with this process id (0: any), and write BackendKeyData. */
+void client_give_cancel_key(struct client *client, uint32_t pid, struct bytes_writer *writer);
 
 /* A client that is logging in: look again at what is kept. */
 void client_resume_login(struct client *client);

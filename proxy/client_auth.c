@@ -146,6 +146,19 @@ static void decline_encryption(struct client *client, bool *had, bool is_alone)
     stream_write(&client->stream, "N", 1);
 }
 
+/* Keys of another size are nobody's here. */
+static void pass_cancel_request(struct client *client, const struct frontend_startup *startup)
+{
+    struct commons *commons = client->host->commons;
+    struct bytes_reader key;
+    bytes_reader_init(&key, startup->cancel_key, startup->cancel_key_size);
+    uint32_t secret = bytes_read_u32(&key);
+    if (bytes_reader_is_done(&key))
+        client->host->cancel_requested(commons, startup->cancel_pid, secret);
+    else
+        commons->stats.cancels_ignored++;
+}
+
 static size_t startup_input(struct client *client, const uint8_t *data, size_t size)
 {
     struct client_login *login = client->login;
@@ -161,7 +174,7 @@ static size_t startup_input(struct client *client, const uint8_t *data, size_t s
     case FRONTEND_SSL_REQUEST: decline_encryption(client, &login->had_ssl_request, is_alone); break;
     case FRONTEND_GSSENC_REQUEST: decline_encryption(client, &login->had_gssenc_request, is_alone); break;
     case FRONTEND_CANCEL_REQUEST:
-        client->host->cancel_requested(client->host->commons, startup.cancel_pid, startup.cancel_key, startup.cancel_key_size);
+        pass_cancel_request(client, &startup);
         client_close(client, NULL);
         break;
     case FRONTEND_STARTUP: start(client, &startup, data); break;

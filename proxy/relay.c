@@ -13,8 +13,8 @@
 #include "protocol/frame.h"
 #include "protocol/frontend.h"
 #include "proxy/classify.h"
-#include "proxy/client_proof.h"
 #include "proxy/client_clocks.h"
+#include "proxy/client_proof.h"
 #include "proxy/hold.h"
 #include "proxy/inquiry.h"
 #include "proxy/local_messages.h"
@@ -413,13 +413,9 @@ void relay_refused(struct client *client)
     admission_refused(client);
 }
 
-void relay_cancel_requested(struct commons *commons, uint32_t pid, const uint8_t *key, size_t key_size)
+void relay_cancel_requested(struct commons *commons, uint32_t pid, uint32_t secret)
 {
-    struct cancel_key *found = NULL;
-    if (key_size == 4) {
-        uint32_t secret = (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3];
-        found = cancel_keys_find(commons->cancel_keys, pid, secret);
-    }
+    struct cancel_key *found = cancel_keys_find(commons->cancel_keys, pid, secret);
     struct client *client = found ? (struct client *)((char *)found - offsetof(struct client, cancel_key)) : NULL;
     if (client && client->server) {
         lease_cancel(client->server);

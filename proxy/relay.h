@@ -13,7 +13,7 @@ void relay_client_readable(struct client *client);
 void relay_client_resume(struct client *client);
 void relay_client_drained(struct client *client);
 void relay_client_leaving(struct client *client, enum client_state was);
-void relay_cancel_requested(struct commons *commons, uint32_t pid, const uint8_t *key, size_t key_size);
+void relay_cancel_requested(struct commons *commons, uint32_t pid, uint32_t secret);
 
 /* server_host */
 void relay_server_readable(struct server *server);

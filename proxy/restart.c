@@ -54,8 +54,7 @@ static void on_handed_over(void *context, uint32_t to_pid)
 static void on_cancel(void *context, uint32_t pid, uint32_t secret)
 {
     struct restart *restart = context;
-    const uint8_t key[4] = {(uint8_t)(secret >> 24), (uint8_t)(secret >> 16), (uint8_t)(secret >> 8), (uint8_t)secret};
-    relay_cancel_requested(restart->pools->commons, pid, key, sizeof key);
+    relay_cancel_requested(restart->pools->commons, pid, secret);
 }
 
 static void on_stop(void *context)

@@ -3,7 +3,6 @@
  */
 #include "proxy/welcome.h"
 
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -109,17 +108,6 @@ static const char *value_to_tell(const struct client *client, const struct welco
     return client->pool->parameters.values[parameter];
 }
 
-static void give_cancel_key(struct client *client, uint32_t pid)
-{
-    struct {
-        uint32_t pid, secret;
-    } random;
-    do {
-        RAND_bytes((unsigned char *)&random, sizeof random);
-        random.pid &= INT32_MAX;
-    } while (!cancel_keys_add(client->host->commons->cancel_keys, &client->cancel_key, pid ? pid : random.pid, random.secret));
-}
-
 void welcome_tell(struct client *client, const struct welcome *welcome, uint32_t pid)
 {
     uint8_t *buffer = memory_alloc(WELCOME_SIZE_MAX);
@@ -130,10 +118,7 @@ void welcome_tell(struct client *client, const struct welcome *welcome, uint32_t
         const char *value = value_to_tell(client, welcome, (enum parameter)i);
         if (value) backend_write_parameter_status(&writer, parameter_name((enum parameter)i), value);
     }
-    give_cancel_key(client, pid);
-    uint32_t secret = client->cancel_key.secret;
-    uint8_t key[4] = {(uint8_t)(secret >> 24), (uint8_t)(secret >> 16), (uint8_t)(secret >> 8), (uint8_t)secret};
-    backend_write_key_data(&writer, client->cancel_key.pid, key, sizeof key);
+    client_give_cancel_key(client, pid, &writer);
     backend_write_ready_for_query(&writer, 'I');
     if (writer.has_failed) {
         client_goodbye(client, SQLSTATE_PROGRAM_LIMIT_EXCEEDED, "the startup parameters are too long", NULL, NULL);

@@ -67,13 +67,11 @@ static void on_authenticated(struct client *client)
         admission_begin(&worker->pools, client);
 }
 
-static void on_cancel_requested(struct commons *commons, uint32_t pid, const uint8_t *key, size_t key_size)
+static void on_cancel_requested(struct commons *commons, uint32_t pid, uint32_t secret)
 {
     struct worker *worker = (struct worker *)((char *)commons - offsetof(struct worker, commons));
-    if (key_size == 4)
-        takeover_pass_cancel(worker->restart.takeover, pid,
-                             (uint32_t)key[0] << 24 | (uint32_t)key[1] << 16 | (uint32_t)key[2] << 8 | key[3]);
-    relay_cancel_requested(commons, pid, key, key_size);
+    takeover_pass_cancel(worker->restart.takeover, pid, secret);
+    relay_cancel_requested(commons, pid, secret);
 }
 
 static void forget_server(struct server *server)
