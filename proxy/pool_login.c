@@ -139,13 +139,14 @@ void pool_login_start(struct pool *pool)
     server->exchange.ended_context = server;
     DL_APPEND2(pool->servers, server, previous, next);
     pool->home->servers++;
-    struct server_login *login = server_login_new(pool->config->settings.server_connect_timeout_us);
+    const struct settings *settings = &pool->config->settings;
+    struct server_login *login = server_login_new(settings->server_connect_timeout_us, settings->server_close_timeout_us);
     set_options(pool, login);
     if (pool->mode != POOL_MODE_SESSION && commons->now_us >= pool->functions_due_us) {
         login->wants_functions = true;
         pool->functions_due_us = commons->now_us + FUNCTIONS_US;
     }
     /* While logins fail, one at a time finds out whether they still do. */
-    if (pool->failures > 0) pool->slots.retry_at_us = commons->now_us + pool->config->settings.server_connect_timeout_us;
+    if (pool->failures > 0) pool->slots.retry_at_us = commons->now_us + settings->server_connect_timeout_us;
     server_login_start(login, commons->logins, on_done, server);
 }

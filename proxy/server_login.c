@@ -16,12 +16,11 @@
 #include "proxy/memory.h"
 #include "proxy/userlist.h"
 
-enum { GONE_TIMEOUT_MS = 2000 };
-
-struct server_login *server_login_new(int64_t timeout_us)
+struct server_login *server_login_new(int64_t timeout_us, int64_t close_timeout_us)
 {
     struct server_login *login = memory_zalloc(sizeof *login);
     login->timeout_us = timeout_us;
+    login->close_timeout_us = close_timeout_us;
     login->keywords = memory_zalloc(sizeof *login->keywords);
     login->values = memory_zalloc(sizeof *login->values);
     return login;
@@ -147,11 +146,11 @@ static bool connect_within(PGconn *conn, int64_t deadline_us)
 }
 
 /* PostgreSQL counts a backend until its process has let go, also when the login failed: wait for its end of file. */
-static void wait_until_gone(PGconn *conn)
+static void wait_until_gone(PGconn *conn, int64_t timeout_us)
 {
     char byte;
-    shutdown(PQsocket(conn), SHUT_WR);
-    int64_t deadline_us = clock_now_us() + GONE_TIMEOUT_MS * INT64_C(1000);
+    if (PQsocket(conn) >= 0) shutdown(PQsocket(conn), SHUT_WR);
+    int64_t deadline_us = clock_now_us() + timeout_us;
     while (PQsocket(conn) >= 0 && wait_for(conn, POLLIN, deadline_us)) {
         ssize_t got = recv(PQsocket(conn), &byte, 1, MSG_DONTWAIT);
         if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) return;
@@ -242,14 +241,16 @@ static void log_in(struct offload_job *job)
         fail(login, "the server login took longer than server_connect_timeout");
     } else if (PQstatus(conn) != CONNECTION_OK) {
         fail(login, PQerrorMessage(conn));
-        wait_until_gone(conn);
     } else if (run_connect_query(login, conn, deadline_us) && find_functions(login, conn, deadline_us)) {
         if (PQstatus(conn) == CONNECTION_OK && PQtransactionStatus(conn) == PQTRANS_IDLE)
             take_over(login, conn);
         else
             fail(login, "the connection was not at rest after its login");
     }
-    if (!login->conn) PQfinish(conn);
+    if (!login->conn) {
+        if (is_in_time) wait_until_gone(conn, login->close_timeout_us);
+        PQfinish(conn);
+    }
     forget_options(login);
 }
 

@@ -20,8 +20,8 @@ struct server_login {
     unsigned option_count;
     char *connect_query;  /* NULL: none */
     bool wants_functions; /* look for functions whose bodies may change the session */
-    int64_t timeout_us;
-    /* Result. `conn` NULL: failed, and by then PostgreSQL has closed the connection. */
+    int64_t timeout_us, close_timeout_us;
+    /* Result. `conn` NULL: failed, and by then PostgreSQL has closed the connection, unless it did not do so in time. */
     struct pg_conn *conn;
     struct pg_cancel *cancel;
     uint32_t pid;
@@ -34,7 +34,8 @@ struct server_login {
     void *owner;
 };
 
-struct server_login *server_login_new(int64_t timeout_us);
+/* How long PostgreSQL may take to let us in, and after a failure, to end the connection. */
+struct server_login *server_login_new(int64_t timeout_us, int64_t close_timeout_us);
 /* A later option of the same keyword replaces an earlier one. */
 void server_login_option(struct server_login *login, const char *keyword, const char *value);
 /* `done` is called on the loop's thread; it takes conn and cancel out of the login if it wants them, and frees the login. */
