@@ -49,6 +49,20 @@ enum clock clocks_next(const struct clocks *clocks, enum clocks_phase phase, int
     return first.clock;
 }
 
+static void delay(int64_t *at_us, int64_t by_us, int64_t now_us)
+{
+    if (*at_us == 0) return; /* it is not under way */
+    *at_us = *at_us + by_us < now_us ? *at_us + by_us : now_us;
+}
+
+void clocks_delay(struct clocks *clocks, int64_t by_us, int64_t now_us)
+{
+    delay(&clocks->since_us, by_us, now_us);
+    delay(&clocks->unit_us, by_us, now_us);
+    delay(&clocks->transaction_us, by_us, now_us);
+    delay(&clocks->struck_us, by_us, now_us);
+}
+
 void clocks_tell(enum clock clock, const char *class, int64_t waited_us, int64_t ran_us, struct clocks_words *words_out)
 {
     static const struct {

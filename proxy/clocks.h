@@ -46,6 +46,9 @@ struct clocks {
 /* The clock that strikes first, and when: INT64_MAX and CLOCK_NONE when none runs. */
 enum clock clocks_next(const struct clocks *clocks, enum clocks_phase phase, int64_t *due_us_out);
 
+/* For so long nothing could happen to the client: that time is not its own. What began meanwhile begins at `now_us`. */
+void clocks_delay(struct clocks *clocks, int64_t by_us, int64_t now_us);
+
 /* What a client is told. */
 struct clocks_words {
     const char *sqlstate, *hint;

@@ -55,3 +55,8 @@ struct deadline *deadline_pop_due(struct deadline_list *list, int64_t now_us)
     deadline_clear(first);
     return first;
 }
+
+void deadline_list_delay(struct deadline_list *list, int64_t by_us)
+{
+    for (struct deadline *deadline = list->head.next; deadline != &list->head; deadline = deadline->next) deadline->due_us += by_us;
+}

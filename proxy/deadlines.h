@@ -32,5 +32,7 @@ static inline struct deadline *deadline_first(struct deadline_list *list)
 }
 /* Take the earliest one off if it is due at `now_us`, else NULL. */
 struct deadline *deadline_pop_due(struct deadline_list *list, int64_t now_us);
+/* All of them are due so much later. */
+void deadline_list_delay(struct deadline_list *list, int64_t by_us);
 
 #endif

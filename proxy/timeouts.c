@@ -32,6 +32,7 @@ static void on_timer(struct ev_loop *loop, ev_timer *timer, int events)
     struct timeouts *timeouts = timer->data;
     struct commons *commons = timeouts->commons;
     timeouts->due_us = INT64_MAX;
+    if (commons->is_suspended) return;
     for (unsigned i = 0; i < KINDS; i++)
         for (struct deadline *due; (due = deadline_pop_due(list_of(commons, i), commons->now_us));) kinds[i].is_due(due);
     relay_clocks_run(commons);
@@ -60,7 +61,7 @@ static int64_t first_due_us(struct commons *commons)
 void timeouts_arm(struct timeouts *timeouts)
 {
     struct commons *commons = timeouts->commons;
-    int64_t due_us = first_due_us(commons);
+    int64_t due_us = commons->is_suspended ? INT64_MAX : first_due_us(commons);
     if (due_us == timeouts->due_us) return;
     timeouts->due_us = due_us;
     ev_timer_stop(commons->loop, &timeouts->timer);
@@ -68,4 +69,11 @@ void timeouts_arm(struct timeouts *timeouts)
     double after = (double)(due_us - commons->now_us) / 1e6;
     ev_timer_set(&timeouts->timer, after > 0 ? after : 0., 0.);
     ev_timer_start(commons->loop, &timeouts->timer);
+}
+
+void timeouts_delay(struct timeouts *timeouts, int64_t by_us)
+{
+    struct commons *commons = timeouts->commons;
+    for (unsigned i = 0; i < KINDS; i++) deadline_list_delay(list_of(commons, i), by_us);
+    for (struct client *client = commons->clients; client; client = client->next) clocks_delay(&client->clocks, by_us, commons->now_us);
 }

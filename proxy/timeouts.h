@@ -17,5 +17,10 @@ struct timeouts {
 void timeouts_init(struct timeouts *timeouts, struct commons *commons);
 /* Set the timer for what is due first: once a turn of the loop, before it waits. */
 void timeouts_arm(struct timeouts *timeouts);
+/*
+ * SUSPEND is over, after so long. While nothing is read, nobody can be blamed for being silent, and what has been answered cannot be known: so no timeout
+ * strikes meanwhile, and that time counts for none afterwards.
+ */
+void timeouts_delay(struct timeouts *timeouts, int64_t by_us);
 
 #endif

@@ -51,6 +51,7 @@ struct worker {
     ev_signal signals[6];
     int64_t stats_due_us, status_due_us;
     int64_t watchdog_us;    /* 0: nobody watches */
+    int64_t suspended_us;   /* since when it is */
     int64_t suspend_due_us; /* when what could not be flushed is closed */
     bool has_shutdown_request;
     enum shutdown_mode shutdown_request;
@@ -112,6 +113,7 @@ static void on_console_suspend(void *context)
 {
     struct worker *worker = context;
     const struct commons *commons = &worker->commons;
+    worker->suspended_us = commons->now_us;
     worker->suspend_due_us = commons->now_us + commons->config->settings.suspend_timeout_us;
     entrance_pause(&worker->entrance);
     pools_suspend(&worker->pools);
@@ -122,6 +124,7 @@ static void on_console_unsuspend(void *context)
     struct worker *worker = context;
     if (!worker->commons.is_suspended) return;
     entrance_resume(&worker->entrance);
+    timeouts_delay(&worker->timeouts, worker->commons.now_us - worker->suspended_us);
     pools_unsuspend(&worker->pools);
 }
 

@@ -205,6 +205,23 @@ Test(console_commands, suspend_under_load)
     proxy_finish(&proxy);
 }
 
+Test(console_commands, no_timeout_strikes_a_suspended_client)
+{
+    struct proxy *proxy = proxy_start("budget = 3\n%s", roles);
+    PGconn *boss = console(proxy, "boss"), *client = sql_connect("%s", proxy_conninfo(proxy, ""));
+    cr_assert_eq(sql_int(client, "select 1"), 1);
+    sql_run(boss, "set client_idle_timeout = 3");
+    sql_run(boss, "suspend");
+    int64_t suspended_ms = now_ms();
+    WAIT_FOR(now_ms() > suspended_ms + 3500, 20000);
+    sql_run(boss, "resume");
+    /* Nor does it afterwards: that time was not the client's. */
+    cr_assert_eq(sql_int(client, "select 2"), 2);
+    PQfinish(client);
+    PQfinish(boss);
+    proxy_finish(&proxy);
+}
+
 /* ---- one by one ---- */
 
 Test(console_commands, pause_waits_for_the_transaction)

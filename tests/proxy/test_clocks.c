@@ -70,3 +70,24 @@ Test(clocks_tell, every_clock_has_its_words)
         cr_expect_str_eq(words.detail, "Class \"web\": it waited 1234 ms for a server connection and ran 89 ms.");
     }
 }
+
+Test(clocks_delay, that_time_counts_for_no_limit)
+{
+    struct clocks clocks = {.limits = all, .since_us = 10000, .unit_us = 9900, .transaction_us = 9950};
+    clocks_delay(&clocks, 70000, 90000);
+    expect(&clocks, PHASE_RUNNING, CLOCK_QUERY, 80300);
+    clocks.limits.query_us = 0;
+    expect(&clocks, PHASE_RUNNING, CLOCK_TRANSACTION, 80350);
+    clocks.limits.transaction_us = 0;
+    expect(&clocks, PHASE_RUNNING, CLOCK_DEADLINE, 80400);
+}
+
+Test(clocks_delay, what_is_not_under_way_stays_so_and_nothing_begins_in_the_future)
+{
+    struct clocks clocks = {.limits = all, .since_us = 10000};
+    clocks_delay(&clocks, 70000, 60000);
+    cr_expect_eq(clocks.since_us, 60000);
+    cr_expect_eq(clocks.unit_us, 0);
+    cr_expect_eq(clocks.transaction_us, 0);
+    cr_expect_eq(clocks.struck_us, 0);
+}

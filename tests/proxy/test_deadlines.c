@@ -110,3 +110,21 @@ Test(deadlines, any_order_of_insertion_comes_out_sorted)
     }
     cr_assert_eq(left, COUNT - (COUNT + 2) / 3);
 }
+
+Test(deadlines, all_may_be_put_off)
+{
+    struct deadline deadlines[3];
+    struct deadline_list list;
+    deadline_list_init(&list);
+    deadline_list_delay(&list, 5); /* none */
+    for (int i = 0; i < 3; i++) {
+        deadline_init(&deadlines[i]);
+        deadline_set(&list, &deadlines[i], 10 * (3 - i));
+    }
+    deadline_list_delay(&list, 100);
+    cr_assert_null(deadline_pop_due(&list, 109));
+    cr_assert_eq(deadline_pop_due(&list, 110), &deadlines[2]);
+    deadline_set(&list, &deadlines[2], 0);
+    cr_assert_eq(deadline_pop_due(&list, 0), &deadlines[2]);
+    cr_assert_eq(deadlines[0].due_us, 130);
+}
