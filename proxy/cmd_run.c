@@ -33,7 +33,8 @@ static struct config *load(const char *path)
 /* A process in the background must be found again, and heard. */
 static int check_daemon(const struct settings *settings, struct error *error)
 {
-    const char *missing = !*settings->pidfile ? "pidfile" : !*settings->logfile && !settings->syslog ? "logfile, or syslog = 1" : NULL;
+    bool is_heard = *settings->logfile || settings->syslog || log_stderr_is_journal();
+    const char *missing = !*settings->pidfile ? "pidfile" : !is_heard ? "logfile, or syslog = 1" : NULL;
     if (!missing) return 0;
     error_set(error, "", "to go into the background (-d), set %s", missing);
     return -1;

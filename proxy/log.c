@@ -48,13 +48,13 @@ static const int severities[] = {
 
 /* ---- the target ---- */
 
-/* Whether stderr is what JOURNAL_STREAM says: "device:inode" of the journal's socket (systemd.exec(5)). */
-static bool is_journal_stream(int fd)
+/* JOURNAL_STREAM is "device:inode" of the journal's socket (systemd.exec(5)). */
+bool log_stderr_is_journal(void)
 {
     const char *stream = getenv("JOURNAL_STREAM");
     unsigned long long device, inode;
     struct stat status;
-    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(fd, &status) == 0 && status.st_dev == device &&
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(STDERR_FILENO, &status) == 0 && status.st_dev == device &&
            status.st_ino == inode;
 }
 
@@ -67,7 +67,7 @@ static void use_target(int fd, char *path)
     target.fd = fd;
     target.path = path;
     target.may_block = fstat(fd, &status) != 0 || !S_ISREG(status.st_mode);
-    target.is_journal = fd == STDERR_FILENO && is_journal_stream(fd);
+    target.is_journal = fd == STDERR_FILENO && log_stderr_is_journal();
     target.is_stuck = false;
     target.is_torn = false;
 }

@@ -35,6 +35,8 @@ void log_reopen(void);
 /* The same when the path no longer leads to the file that is written to; a single stat(2) otherwise. To be called now and then. */
 void log_follow(void);
 void log_set_level(enum log_level lowest);
+/* Whether somebody keeps what is written to stderr: it is the systemd journal. */
+bool log_stderr_is_journal(void);
 
 /* One line: log_begin, pairs, log_end. A line below the lowest level costs one comparison a call. */
 void log_begin(struct log_line *line, enum log_level level, const char *event);

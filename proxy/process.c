@@ -95,7 +95,8 @@ void process_is_ready(void)
 {
     if (ready_pipe < 0) return;
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++) dup2(null, fd);
+    int last = log_stderr_is_journal() ? STDOUT_FILENO : STDERR_FILENO;
+    for (int fd = STDIN_FILENO; null >= 0 && fd <= last; fd++) dup2(null, fd);
     if (null > STDERR_FILENO) close(null);
     while (write(ready_pipe, "", 1) < 0 && errno == EINTR) continue;
     close(ready_pipe);

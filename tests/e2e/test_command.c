@@ -195,6 +195,38 @@ Test(command, background)
     free(directory);
 }
 
+/* What systemd runs need not have a logfile: standard error is kept when it is the journal. */
+Test(command, background_of_a_service)
+{
+    int port = process_free_port(), status;
+    char *directory = run_directory_short(), *journal = run_directory_file("journal"), *program = proxy_program();
+    char *more = text_format("pidfile = %s/pid\n", directory), *config = make_config(port, directory, more);
+    char *pid_file = text_format("%s/pid", directory);
+    struct stat of_journal;
+    file_write(journal, "");
+    process_hand_over(journal);
+    cr_assert_eq(stat(journal, &of_journal), 0);
+    char *stream = text_format("%llu:%llu", (unsigned long long)of_journal.st_dev, (unsigned long long)of_journal.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    const char *argv[] = {program, "-d", config, NULL};
+    struct process_options options = {.identity = PROCESS_UNPRIVILEGED, .output_path = journal};
+    pid_t parent = process_start(argv, &options);
+    cr_assert(process_wait(parent, END_TIMEOUT_MS, &status));
+    cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s", file_read(journal));
+    pid_t pid = pid_in(pid_file);
+    cr_assert_eq(kill(pid, SIGTERM), 0);
+    WAIT_FOR(kill(pid, 0) != 0, END_TIMEOUT_MS);
+    cr_expect_gt(file_count(journal, " started "), 0);
+    cr_expect_gt(file_count(journal, " ended "), 0);
+    free(stream);
+    free(pid_file);
+    free(config);
+    free(more);
+    free(program);
+    free(journal);
+    free(directory);
+}
+
 Test(command, background_wants_to_be_found_again_and_tells_of_failures)
 {
     char *directory = run_directory_short(), *text, *config = make_config(process_free_port(), directory, "");
