@@ -3,6 +3,7 @@
 
 #include <ev.h>
 
+#include "proxy/budget_share.h"
 #include "proxy/cancel_keys.h"
 #include "proxy/config.h"
 #include "proxy/deadline_heap.h"
@@ -85,6 +86,7 @@ struct commons {
     /* Of those that have proved who they are, the clients of each database and user, by the names that they came with: admission.c's. */
     struct name_counts clients_by_database, clients_by_user;
     uint64_t next_client_id, next_server_id;
+    struct budget_side older;      /* the process before this one, after a restart: what it still has; all 0 when there is none */
     struct client *clients;        /* all but CLOSED ones, in the order of their ids */
     struct client_cursor *cursors; /* client.h: who goes through them */
     struct client *closed_clients; /* to be freed at the end of the turn */

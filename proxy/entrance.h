@@ -3,7 +3,7 @@
 
 #include "proxy/http_pages.h"
 #include "proxy/pools.h"
-#include "proxy/takeover_channel.h"
+#include "proxy/takeover.h"
 
 /*
  * The doors of a worker: where clients, the console's own socket and HTTP listen. Which of them there are follows from the settings at the start.
@@ -17,10 +17,11 @@ struct entrance {
 };
 
 /*
- * `sockets` that listen already take the places of new ones where they fit; those that do not are closed. `is_activated`: a service manager made them, and they are
- * all there is. `takes_over`: another process still listens for HTTP. -1 with `error`: entrance_leave or entrance_close follows.
+ * Sockets of `gift` that listen already take the places of new ones where they fit; those that do not are closed. Without a channel they are a service manager's, who does not
+ * say what they are for: then what fits is taken, and the rest is for clients. HTTP answers nobody before http_pages_run. -1 with `error`: entrance_leave or
+ * entrance_close follows.
  */
-int entrance_open(struct entrance *entrance, struct takeover_sockets *sockets, bool is_activated, bool takes_over, struct error *error);
+int entrance_open(struct entrance *entrance, struct takeover_gift *gift, struct error *error);
 /* Clients wait in the kernel, until entrance_resume. */
 void entrance_pause(struct entrance *entrance);
 void entrance_resume(struct entrance *entrance);
@@ -29,9 +30,9 @@ void entrance_close_to_clients(struct entrance *entrance);
 /* All of it, as far as it is open. */
 void entrance_close(struct entrance *entrance);
 
-/* The listening sockets, for another process; they stay ours too. False: clients do not come in here any more. */
-bool entrance_offer(const struct entrance *entrance, struct takeover_sockets *sockets_out);
-/* Another process goes on with the sockets: ours are closed, and the files of Unix sockets stay. */
+/* The listening sockets, and how many are for what, for another process; they stay ours too. False: clients do not come in here any more. */
+bool entrance_offer(const struct entrance *entrance, struct takeover_sockets *sockets_out, uint32_t uses_out[TAKEOVER_USES]);
+/* Another process goes on with the sockets: nobody comes in here, and the files of Unix sockets stay. HTTP ends when it has answered who is there. */
 void entrance_leave(struct entrance *entrance);
 
 #endif

@@ -61,7 +61,12 @@ struct findings *findings_new(int64_t window_us, int64_t cooldown_us)
     return findings;
 }
 
-static void forget_values(struct finding *finding)
+struct findings *findings_new_alike(const struct findings *findings)
+{
+    return findings_new(findings->window_us, findings->cooldown_us);
+}
+
+void finding_forget_values(struct finding *finding)
 {
     value_samples_wipe(finding->sample_values);
     free(finding->sample_values);
@@ -71,7 +76,7 @@ static void forget_values(struct finding *finding)
 static void keep_values(struct finding *finding, const struct value_samples *values)
 {
     if (values == NULL) {
-        forget_values(finding);
+        finding_forget_values(finding);
         return;
     }
     if (finding->sample_values == NULL) finding->sample_values = memory_alloc(sizeof *finding->sample_values);
@@ -85,7 +90,7 @@ static void free_finding(struct finding *finding)
     free(finding->route);
     free(finding->shape);
     free(finding->parent.shape);
-    forget_values(finding);
+    finding_forget_values(finding);
     free(finding->buckets);
     free(finding);
 }
@@ -135,7 +140,7 @@ void findings_configure(struct findings *findings, int64_t window_us, int64_t co
 
 void findings_forget_values(struct findings *findings)
 {
-    for (struct finding *finding = findings->by_key; finding; finding = finding->hh.next) forget_values(finding);
+    for (struct finding *finding = findings->by_key; finding; finding = finding->hh.next) finding_forget_values(finding);
 }
 
 size_t findings_count(const struct findings *findings)
@@ -165,6 +170,11 @@ static struct finding_route *route_by_key(const struct findings *findings, uint6
     struct finding_route *route;
     HASH_FIND(hh, findings->routes, &key, sizeof key, route);
     return route;
+}
+
+const struct finding_route *findings_route_of(const struct findings *findings, const struct finding *finding)
+{
+    return route_by_key(findings, finding->route_key);
 }
 
 static void make_room_for_route(struct findings *findings)
@@ -389,11 +399,6 @@ const struct finding *findings_next(const struct findings *findings, const struc
 const struct finding_route *findings_next_route(const struct findings *findings, const struct finding_route *route)
 {
     return route ? route->hh.next : findings->routes;
-}
-
-const struct finding_route *findings_route_of(const struct findings *findings, const struct finding *finding)
-{
-    return route_by_key(findings, finding->route_key);
 }
 
 const struct finding *findings_find(const struct findings *findings, const char *id)

@@ -136,6 +136,8 @@ struct finding_notice {
 struct findings;
 
 struct findings *findings_new(int64_t window_us, int64_t cooldown_us);
+/* Empty, for the same window. */
+struct findings *findings_new_alike(const struct findings *findings);
 void findings_free(struct findings **findings);
 /* Also after a reload. When the window changes, the buckets begin anew. */
 void findings_configure(struct findings *findings, int64_t window_us, int64_t cooldown_us);
@@ -154,12 +156,16 @@ void findings_resolve(struct findings *findings, const char *database, uint32_t 
 void findings_forget_values(struct findings *findings);
 void findings_clear(struct findings *findings);
 
-/* For finding_views.c and findings_state.c: the next one, NULL at first and at the end; the route of one, NULL: not known any more. */
+/*
+ * For finding_views.c, findings_state.c and findings_merge.c: the next one, NULL at first and at the end; the route of one, which need not be of these findings, NULL: not
+ * known.
+ */
 const struct finding *findings_next(const struct findings *findings, const struct finding *finding);
 const struct finding_route *findings_next_route(const struct findings *findings, const struct finding_route *route);
 int64_t findings_window_us(const struct findings *findings);
 int64_t findings_bucket_us(const struct findings *findings);
 const struct finding_route *findings_route_of(const struct findings *findings, const struct finding *finding);
+void finding_forget_values(struct finding *finding);
 /* One that was there before a restart, by its texts, to be filled by the caller. */
 struct finding *findings_restore(struct findings *findings, const struct observation *observation);
 struct finding_route *findings_restore_route(struct findings *findings, const char *database, const char *user, const char *route);

@@ -58,34 +58,37 @@ int findings_file_save(const struct findings *findings, const char *path, struct
     return result;
 }
 
+int findings_file_read(struct findings *findings, int file, const char *name, struct error *error)
+{
+    struct stat status;
+    if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > FILE_SIZE_MAX) {
+        error_set(error, "", "%s is no file of findings", name);
+        return -1;
+    }
+    size_t size = (size_t)status.st_size, used = 0;
+    char *text = memory_alloc(size + 1);
+    while (used < size) {
+        ssize_t got = pread(file, text + used, size - used, (off_t)used);
+        if (got < 0 && errno == EINTR) continue;
+        if (got <= 0) break;
+        used += (size_t)got;
+    }
+    struct error why;
+    int result = findings_decode(findings, text, used, &why);
+    if (result != 0) error_set(error, "", "%s: %s", name, why.text);
+    free(text);
+    return result;
+}
+
 int findings_file_load(struct findings *findings, const char *path, struct error *error)
 {
-    int result = -1;
-    char *text = NULL;
-    struct stat status;
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) {
         if (errno == ENOENT) return 0;
         error_set(error, "", "cannot read %s: %s", path, strerror(errno));
         return -1;
     }
-    if (fstat(file, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size > FILE_SIZE_MAX) {
-        error_set(error, "", "%s is no file of findings", path);
-        goto done;
-    }
-    size_t size = (size_t)status.st_size, used = 0;
-    text = memory_alloc(size + 1);
-    while (used < size) {
-        ssize_t got = read(file, text + used, size - used);
-        if (got < 0 && errno == EINTR) continue;
-        if (got <= 0) break;
-        used += (size_t)got;
-    }
-    struct error why;
-    result = findings_decode(findings, text, used, &why);
-    if (result != 0) error_set(error, "", "%s: %s", path, why.text);
-done:
-    free(text);
+    int result = findings_file_read(findings, file, path, error);
     (void)close(file);
     return result;
 }

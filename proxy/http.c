@@ -9,22 +9,27 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "proxy/inherited.h"
 #include "proxy/memory.h"
 #include "proxy/unix_socket.h"
 
 enum { CONNECTIONS_MAX = 64, CONNECTION_TIMEOUT_SECONDS = 30, BACKLOG = 64 };
 
 struct http {
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemon; /* NULL: it does not run yet */
+    int fd;
+    atomic_bool is_left;
     http_answer *answer;
     void *context;
     bool allows_remote;
-    char *unix_path; /* NULL: TCP */
+    char *unix_path; /* the file to remove; NULL: none */
 };
 
 /* ---- who may ask ---- */
@@ -54,7 +59,7 @@ static const char *argument(const struct http_request *request, const char *name
     return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
 }
 
-static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http_reply *reply)
+static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http_reply *reply, bool is_last)
 {
     struct MHD_Response *response = MHD_create_response_from_buffer(reply->body ? reply->size : 0, reply->body,
                                                                     reply->body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
@@ -68,6 +73,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct http
     MHD_add_response_header(response, "Content-Security-Policy",
                             "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; "
                             "frame-ancestors 'none'; base-uri 'none'; form-action 'none'");
+    if (is_last) MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (reply->status == MHD_HTTP_METHOD_NOT_ALLOWED) MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, "GET, HEAD");
     enum MHD_Result result = MHD_queue_response(connection, reply->status, response);
     MHD_destroy_response(response);
@@ -109,17 +115,19 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         http->answer(http->context, &request, &reply);
         if (reply.status == 0) say(&reply, MHD_HTTP_NOT_FOUND, "no such page\n");
     }
-    return send_reply(connection, &reply);
+    return send_reply(connection, &reply, http->is_left);
 }
 
 /* ---- listening ---- */
 
-static int bind_to(const struct addrinfo *address, const char *listen_text, struct error *error)
+static int bind_to(const struct addrinfo *address, const struct http_options *options, struct error *error)
 {
+    int inherited = inherited_take(options->inherited, options->inherited_count, address->ai_addr);
+    if (inherited >= 0) return inherited;
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
     if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
     if (fd >= 0 && bind(fd, address->ai_addr, address->ai_addrlen) == 0) return fd;
-    error_set(error, "", "cannot listen on \"%s\": %s; check http_listen", listen_text, strerror(errno));
+    error_set(error, "", "cannot listen on \"%s\": %s; check http_listen", options->listen, strerror(errno));
     if (fd >= 0) close(fd);
     return -1;
 }
@@ -145,7 +153,7 @@ static int open_tcp(const struct http_options *options, struct error *error)
     }
     int fd = -1;
     if (options->allows_remote || is_loopback(found->ai_addr))
-        fd = bind_to(found, options->listen, error);
+        fd = bind_to(found, options, error);
     else
         error_set(error, "",
                   "http_listen \"%s\" can be reached from other hosts, and whoever reaches it sees your queries: use 127.0.0.1, or say "
@@ -155,39 +163,65 @@ static int open_tcp(const struct http_options *options, struct error *error)
     return fd;
 }
 
-static int open_socket(const struct http_options *options, struct error *error)
+static int open_unix(const struct http_options *options, bool *keeps_file_out, struct error *error)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    size_t size = strlen(options->listen);
+    if (size < sizeof address.sun_path) memcpy(address.sun_path, options->listen, size);
+    int inherited = inherited_take(options->inherited, options->inherited_count, (const struct sockaddr *)&address);
+    *keeps_file_out = inherited >= 0 && options->keeps_inherited_file;
+    return inherited >= 0 ? inherited : unix_socket_bind(options->listen, options->unix_mode, "http_listen", error);
+}
+
+static int open_socket(const struct http_options *options, bool *keeps_file_out, struct error *error)
 {
     bool is_unix = options->listen[0] == '/';
-    int fd = is_unix ? unix_socket_bind(options->listen, options->unix_mode, "http_listen", error) : open_tcp(options, error);
+    *keeps_file_out = !is_unix;
+    int fd = is_unix ? open_unix(options, keeps_file_out, error) : open_tcp(options, error);
     if (fd < 0 || listen(fd, BACKLOG) == 0) return fd;
     error_set(error, "", "cannot listen on \"%s\": %s; check http_listen", options->listen, strerror(errno));
-    if (is_unix) unlink(options->listen);
+    if (!*keeps_file_out) unlink(options->listen);
     close(fd);
     return -1;
 }
 
-struct http *http_start(const struct http_options *options, http_answer *answer, void *context, struct error *error)
+struct http *http_open(const struct http_options *options, http_answer *answer, void *context, struct error *error)
 {
-    int fd = open_socket(options, error);
+    bool keeps_file;
+    int fd = open_socket(options, &keeps_file, error);
     if (fd < 0) return NULL;
     struct http *http = memory_zalloc(sizeof *http);
+    http->fd = fd;
     http->answer = answer;
     http->context = context;
-    bool is_unix = options->listen[0] == '/';
-    http->allows_remote = options->allows_remote || is_unix; /* who may open the file is decided by its mode */
-    if (is_unix) http->unix_path = memory_strdup(options->listen);
+    http->allows_remote = options->allows_remote || options->listen[0] == '/'; /* who may open the file is decided by its mode */
+    if (!keeps_file) http->unix_path = memory_strdup(options->listen);
+    return http;
+}
+
+int http_run(struct http *http, struct error *error)
+{
     sigset_t all, before; /* signals are left to the main thread */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    http->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET, fd,
-                                    MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+    http->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET,
+                                    http->fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
                                     (unsigned)CONNECTION_TIMEOUT_SECONDS, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (http->daemon) return http;
-    error_set(error, "", "libmicrohttpd could not start on \"%s\"; check http_listen", options->listen);
-    close(fd);
-    http_stop(&http);
-    return NULL;
+    if (http->daemon) return 0;
+    error_set(error, "", "libmicrohttpd could not start; check http_listen");
+    return -1;
+}
+
+int http_descriptor(const struct http *http)
+{
+    return http->fd;
+}
+
+void http_leave(struct http *http)
+{
+    http->is_left = true;
+    if (http->daemon) MHD_quiesce_daemon(http->daemon);
 }
 
 void http_stop(struct http **http_pointer)
@@ -195,8 +229,10 @@ void http_stop(struct http **http_pointer)
     struct http *http = *http_pointer;
     *http_pointer = NULL;
     if (!http) return;
-    if (http->daemon) MHD_stop_daemon(http->daemon); /* closes the socket */
-    if (http->unix_path) unlink(http->unix_path);
+    bool is_closed = http->daemon && !http->is_left; /* by libmicrohttpd, with its daemon */
+    if (http->daemon) MHD_stop_daemon(http->daemon);
+    if (!is_closed) close(http->fd);
+    if (http->unix_path && !http->is_left) unlink(http->unix_path);
     free(http->unix_path);
     free(http);
 }

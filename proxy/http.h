@@ -17,6 +17,10 @@ struct http_options {
     const char *listen; /* "127.0.0.1:9630", "[::1]:9630", "localhost:9630", or the path of a Unix socket */
     bool allows_remote; /* another address than loopback, and any Host, is meant */
     unsigned unix_mode;
+    /* Sockets that listen already (inherited.h): one that is bound to the address above is taken, and no new one is made. */
+    int *inherited;
+    size_t inherited_count;
+    bool keeps_inherited_file; /* the file of such a Unix socket is a service manager's */
 };
 
 struct http_request {
@@ -37,9 +41,15 @@ struct http_reply { /* zeroed before the call: not found */
 typedef void http_answer(void *context, const struct http_request *request, struct http_reply *reply_out);
 
 struct http;
-/* NULL with the reason in `error`. */
-struct http *http_start(const struct http_options *options, http_answer *answer, void *context, struct error *error);
-/* Waits for the request at hand. Harmless on NULL. */
+/* Listens, and answers nobody before http_run. NULL with the reason in `error`. */
+struct http *http_open(const struct http_options *options, http_answer *answer, void *context, struct error *error);
+/* 0, or -1 with `error`. */
+int http_run(struct http *http, struct error *error);
+/* The socket, for another process to go on with; it stays ours. */
+int http_descriptor(const struct http *http);
+/* That other process listens now: nobody new is taken here, and whoever is connected is answered once more and then let go. */
+void http_leave(struct http *http);
+/* Waits for the request at hand. A Unix socket's file goes, unless it was left to somebody. Harmless on NULL. */
 void http_stop(struct http **http);
 
 #endif

@@ -20,13 +20,11 @@
 #include "proxy/snapshot_desk.h"
 
 static const int64_t worker_timeout_us = 2000000;
-enum { ATTEMPTS_UNTIL_LOGGED = 10 };
+enum { TICKS_TO_LEAVE = 2 };
 
 struct http_pages {
-    struct http *http; /* NULL: it waits for the address */
-    struct http_options options;
-    char *listen; /* of the options */
-    int attempts; /* since it waits */
+    struct http *http; /* NULL: it was left to another process */
+    int ticks_to_leave;
     struct snapshot_desk desk;
     struct pools *pools;
     struct history history; /* the worker's thread */
@@ -159,38 +157,48 @@ static struct snapshot *take(void *context)
     return snapshot;
 }
 
-struct http_pages *http_pages_start(struct pools *pools, const struct http_pages_options *options, struct error *error)
+struct http_pages *http_pages_open(struct pools *pools, const struct http_options *options, struct error *error)
 {
     struct http_pages *pages = memory_zalloc(sizeof *pages);
     pages->pools = pools;
     pages->started_us = clock_now_us();
     pages->started_s = time(NULL);
     snapshot_desk_init(&pages->desk, pools->commons->loop, take, pages);
-    pages->listen = memory_strdup(options->http.listen);
-    pages->options = options->http;
-    pages->options.listen = pages->listen;
-    if (options->waits_for_address) return pages;
-    pages->http = http_start(&pages->options, on_request, pages, error);
+    pages->http = http_open(options, on_request, pages, error);
     if (!pages->http) http_pages_stop(&pages);
     return pages;
 }
 
-static void try_address(struct http_pages *pages)
+void http_pages_run(struct http_pages *pages)
 {
     struct error error;
-    pages->http = http_start(&pages->options, on_request, pages, &error);
-    if (pages->http || ++pages->attempts != ATTEMPTS_UNTIL_LOGGED) return;
+    if (!pages || http_run(pages->http, &error) == 0) return;
     struct log_line line;
-    log_begin(&line, LOG_LEVEL_WARNING, "http_not_listening");
+    log_begin(&line, LOG_LEVEL_ERROR, "http_failed");
     log_text(&line, "message", error.text);
-    log_text(&line, "hint", "it is tried again each second");
     log_end(&line);
+    http_stop(&pages->http);
+}
+
+int http_pages_descriptor(const struct http_pages *pages)
+{
+    return pages && pages->http ? http_descriptor(pages->http) : -1;
+}
+
+void http_pages_leave(struct http_pages *pages)
+{
+    if (!pages || !pages->http) return;
+    http_leave(pages->http);
+    pages->ticks_to_leave = TICKS_TO_LEAVE;
 }
 
 void http_pages_tick(struct http_pages *pages)
 {
     if (!pages) return;
-    if (!pages->http) try_address(pages);
+    if (pages->ticks_to_leave > 0 && --pages->ticks_to_leave == 0) {
+        snapshot_desk_close(&pages->desk);
+        http_stop(&pages->http);
+    }
     const struct commons *commons = pages->pools->commons;
     struct history_reading reading = snapshot_reading(commons);
     history_read(&pages->history, &reading, commons->now_us);
@@ -204,6 +212,5 @@ void http_pages_stop(struct http_pages **pages_pointer)
     snapshot_desk_close(&pages->desk); /* a request may be waiting for us */
     http_stop(&pages->http);
     snapshot_desk_fini(&pages->desk);
-    free(pages->listen);
     free(pages);
 }

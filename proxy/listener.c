@@ -4,7 +4,6 @@
 #include "proxy/listener.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <grp.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -14,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "proxy/inherited.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
 #include "proxy/unix_socket.h"
@@ -113,55 +113,13 @@ static int add_inherited(struct listeners *listeners, int fd, bool is_unix, int 
     return -1;
 }
 
-static bool is_listening_stream(int fd)
-{
-    int type = 0, is_listening = 0;
-    socklen_t size = sizeof type, size2 = sizeof is_listening;
-    return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
-           getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &is_listening, &size2) == 0 && is_listening;
-}
-
-static bool is_same_address(const struct sockaddr *a, const struct sockaddr *b)
-{
-    if (a->sa_family != b->sa_family) return false;
-    if (a->sa_family == AF_UNIX) return strcmp(((const struct sockaddr_un *)a)->sun_path, ((const struct sockaddr_un *)b)->sun_path) == 0;
-    if (a->sa_family == AF_INET) {
-        const struct sockaddr_in *x = (const struct sockaddr_in *)a, *y = (const struct sockaddr_in *)b;
-        return x->sin_port == y->sin_port && x->sin_addr.s_addr == y->sin_addr.s_addr;
-    }
-    const struct sockaddr_in6 *x = (const struct sockaddr_in6 *)a, *y = (const struct sockaddr_in6 *)b;
-    return a->sa_family == AF_INET6 && x->sin6_port == y->sin6_port && x->sin6_scope_id == y->sin6_scope_id &&
-           memcmp(&x->sin6_addr, &y->sin6_addr, sizeof x->sin6_addr) == 0;
-}
-
-/* Make it as our own ones are; false: it is of no use. */
-static bool adapt(int fd)
-{
-    return fd >= 0 && is_listening_stream(fd) && fcntl(fd, F_SETFL, O_NONBLOCK) == 0 && fcntl(fd, F_SETFD, FD_CLOEXEC) == 0;
-}
-
-/* The inherited socket that is bound to `address`, which is the caller's from now on; -1: none. */
-static int take_inherited(const struct listener_options *options, const struct sockaddr *address)
-{
-    for (size_t i = 0; i < options->inherited_count; i++) {
-        struct sockaddr_storage bound = {0};
-        socklen_t size = sizeof bound;
-        int fd = options->inherited[i];
-        if (!adapt(fd) || getsockname(fd, (struct sockaddr *)&bound, &size) || !is_same_address((struct sockaddr *)&bound, address))
-            continue;
-        options->inherited[i] = -1;
-        return fd;
-    }
-    return -1;
-}
-
 static int use_activated(struct listeners *listeners, const struct listener_options *options, struct error *error)
 {
     for (size_t i = 0; i < options->inherited_count; i++) {
         struct sockaddr_storage bound = {0};
         socklen_t size = sizeof bound;
         int fd = options->inherited[i];
-        if (!adapt(fd)) continue;
+        if (!inherited_adapt(fd)) continue;
         options->inherited[i] = -1;
         bool is_known = getsockname(fd, (struct sockaddr *)&bound, &size) == 0;
         if (add_inherited(listeners, fd, is_known && bound.ss_family == AF_UNIX, options->backlog) == 0) continue;
@@ -177,7 +135,7 @@ static int use_activated(struct listeners *listeners, const struct listener_opti
 
 static int open_address(struct listeners *listeners, const struct addrinfo *address, const struct listener_options *options)
 {
-    int inherited = take_inherited(options, address->ai_addr);
+    int inherited = inherited_take(options->inherited, options->inherited_count, address->ai_addr);
     if (inherited >= 0) return add_inherited(listeners, inherited, false, options->backlog);
     int fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
     if (fd < 0) return -1;
@@ -240,9 +198,9 @@ static int open_unix(struct listeners *listeners, const struct listener_options 
     }
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, path, sizeof path);
-    int inherited = take_inherited(options, (const struct sockaddr *)&address);
+    int inherited = inherited_take(options->inherited, options->inherited_count, (const struct sockaddr *)&address);
     if (inherited >= 0 && add_inherited(listeners, inherited, true, options->backlog) == 0) {
-        memcpy(listeners->unix_path, path, sizeof listeners->unix_path);
+        if (!options->keeps_inherited_file) memcpy(listeners->unix_path, path, sizeof listeners->unix_path);
         return 0;
     }
     int fd = unix_socket_bind(path, options->unix_mode, setting, error);

@@ -26,6 +26,7 @@ struct listener_options {
     int *inherited;
     size_t inherited_count;
     bool is_activated;
+    bool keeps_inherited_file; /* the file of an inherited Unix socket is a service manager's */
 };
 
 struct listener_peer {

@@ -117,6 +117,10 @@ static void render_whole(struct metrics *metrics, const struct snapshot *snapsho
     gauge(metrics, "start_time_seconds", "When it was started, in seconds since 1970.", (uint64_t)started_s);
     gauge(metrics, "ready", "1 while /readyz says so: not draining, and some database can be logged in to.", !snapshot->why_not_ready);
     gauge(metrics, "draining", "1 after a shutdown has begun.", snapshot->is_draining);
+    gauge(metrics, "older_clients",
+          "After a restart with -R: clients of the process before this one, which drains and answers here no more.",
+          snapshot->older_clients);
+    gauge(metrics, "older_slots", "Connections of that process to PostgreSQL: they count against the same budget.", snapshot->older_slots);
     gauge(metrics, "budget", "The most connections to PostgreSQL at once.", snapshot->budget);
     gauge(metrics, "clients", "Clients that are logged in or logging in.", snapshot->clients);
     gauge(metrics, "waiting", "Clients that wait for a server.", snapshot->waiting);

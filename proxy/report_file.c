@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "proxy/findings_file.h"
+#include "proxy/findings_merge.h"
 #include "proxy/findings_state.h"
 #include "proxy/log.h"
 #include "proxy/memory.h"
@@ -16,7 +17,8 @@ struct report_file {
     struct commons *commons;
     struct offload *offload;
     char *path;
-    struct saving *saving; /* under way */
+    struct saving *saving;     /* under way */
+    struct findings *awaiting; /* those of the file, as long as it waits; else NULL */
     int64_t due_us;
     uint64_t units_saved;
     bool is_failing; /* and the log has said so */
@@ -59,13 +61,16 @@ static uint64_t units_of(const struct report_file *file)
     return counters.units;
 }
 
-struct report_file *report_file_open(struct commons *commons)
+struct report_file *report_file_open(struct commons *commons, bool waits)
 {
     const char *path = commons->config->settings.report_file;
+    struct findings *findings = detector_findings(taps_detector(commons->taps)), *awaiting = NULL;
     struct error error;
     if (!*path) return NULL;
-    if (findings_file_load(detector_findings(taps_detector(commons->taps)), path, &error) != 0) {
+    if (waits) awaiting = findings_new_alike(findings);
+    if (findings_file_load(waits ? awaiting : findings, path, &error) != 0) {
         log_failure(&error);
+        findings_free(&awaiting);
         return NULL;
     }
     struct report_file *file = memory_zalloc(sizeof *file);
@@ -74,7 +79,17 @@ struct report_file *report_file_open(struct commons *commons)
     file->path = memory_strdup(path);
     file->due_us = commons->now_us + period_us;
     file->units_saved = units_of(file);
+    file->awaiting = awaiting;
     return file;
+}
+
+void report_file_begin(struct report_file *file, bool was_handed_over)
+{
+    if (!file || !file->awaiting) return;
+    if (!was_handed_over) findings_merge(findings_of(file), file->awaiting);
+    findings_free(&file->awaiting);
+    file->due_us = file->commons->now_us;
+    file->units_saved = UINT64_MAX;
 }
 
 static void run(struct offload_job *job)
@@ -99,7 +114,7 @@ static void done(struct offload_job *job)
 
 void report_file_tick(struct report_file *file)
 {
-    if (!file || file->commons->now_us < file->due_us || file->saving) return;
+    if (!file || file->awaiting || file->commons->now_us < file->due_us || file->saving) return;
     file->due_us = file->commons->now_us + period_us;
     uint64_t units = units_of(file);
     if (units == file->units_saved && !file->is_failing) return;
@@ -112,17 +127,30 @@ void report_file_tick(struct report_file *file)
     offload_submit(file->offload, &saving->job);
 }
 
-void report_file_close(struct report_file **file_pointer, bool saves)
+static int save(const struct report_file *file, bool adds, struct error *error)
+{
+    struct findings *findings = findings_of(file), *there = findings_new_alike(findings);
+    int result = adds ? findings_file_load(there, file->path, error) : 0;
+    if (result == 0) {
+        findings_merge(findings, there);
+        result = findings_file_save(findings, file->path, error);
+    }
+    findings_free(&there);
+    return result;
+}
+
+void report_file_close(struct report_file **file_pointer, enum report_file_end end)
 {
     struct report_file *file = *file_pointer;
     struct error error;
     if (!file) return;
     *file_pointer = NULL;
+    report_file_begin(file, false);
     offload_free(&file->offload);
     forget(file);
-    if (saves) {
+    if (end != REPORT_FILE_LEFT) {
         detector_flush(taps_detector(file->commons->taps), file->commons->now_us);
-        judge(file, findings_file_save(findings_of(file), file->path, &error), &error);
+        judge(file, save(file, end == REPORT_FILE_ADDED, &error), &error);
     }
     free(file->path);
     free(file);

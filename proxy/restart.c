@@ -9,6 +9,8 @@
 
 #include "proxy/memory.h"
 #include "proxy/relay.h"
+#include "proxy/report_file.h"
+#include "proxy/report_handover.h"
 
 static void apply_budget(const struct restart *restart)
 {
@@ -35,10 +37,10 @@ static void on_budget(void *context, uint32_t budget)
     apply_budget(restart);
 }
 
-static bool on_offer(void *context, struct takeover_sockets *sockets_out)
+static bool on_offer(void *context, struct takeover_sockets *sockets_out, uint32_t uses_out[TAKEOVER_USES])
 {
     const struct restart *restart = context;
-    return !restart->pools->commons->is_shutting_down && entrance_offer(restart->entrance, sockets_out);
+    return !restart->pools->commons->is_shutting_down && entrance_offer(restart->entrance, sockets_out, uses_out);
 }
 
 static void on_handed_over(void *context, uint32_t to_pid)
@@ -49,6 +51,26 @@ static void on_handed_over(void *context, uint32_t to_pid)
     entrance_leave(restart->entrance);
     int64_t timeout_us = commons->config->settings.restart_timeout_us;
     if (timeout_us > 0 && !commons->is_shutting_down) ending_schedule(restart->ending, timeout_us);
+}
+
+static int on_give_state(void *context)
+{
+    const struct restart *restart = context;
+    return report_handover_give(restart->pools->commons, restart->has_ended);
+}
+
+static void on_take_state(void *context, int fd)
+{
+    const struct restart *restart = context;
+    report_handover_take(restart->pools->commons, fd);
+    report_file_begin(restart->report_file, true);
+}
+
+static void on_older_side(void *context, const struct budget_side *older)
+{
+    const struct restart *restart = context;
+    restart->pools->commons->older = *older;
+    if (older->clients == 0 && older->held == 0) report_file_begin(restart->report_file, false);
 }
 
 static void on_cancel(void *context, uint32_t pid, uint32_t secret)
@@ -81,6 +103,9 @@ void restart_init(struct restart *restart, struct pools *pools, struct entrance 
                                        .set_budget = on_budget,
                                        .offer = on_offer,
                                        .handed_over = on_handed_over,
+                                       .give_state = on_give_state,
+                                       .take_state = on_take_state,
+                                       .older_side = on_older_side,
                                        .cancel = on_cancel,
                                        .stop = on_stop};
     restart->pools = pools;
@@ -102,6 +127,24 @@ int restart_ask(const struct restart *restart, struct takeover_gift *gift, struc
 int restart_listen(struct restart *restart, bool is_activated, struct error *error)
 {
     return restart->path ? takeover_listen(restart->takeover, restart->path, is_activated, error) : 0;
+}
+
+void restart_begin(struct restart *restart, struct takeover_gift *gift)
+{
+    struct commons *commons = restart->pools->commons;
+    const struct settings *settings = &commons->config->settings;
+    bool takes_over = gift->channel >= 0;
+    restart->report_file = report_file_open(commons, takes_over);
+    takeover_publish(restart->takeover);
+    if (takes_over) takeover_begin(restart->takeover, gift, (uint32_t)settings->budget, settings->server_close_timeout_us);
+}
+
+void restart_end(struct restart *restart)
+{
+    enum report_file_end end = REPORT_FILE_SAVED;
+    restart->has_ended = true;
+    if (takeover_is_over(restart->takeover)) end = takeover_give_state(restart->takeover) ? REPORT_FILE_LEFT : REPORT_FILE_ADDED;
+    report_file_close(&restart->report_file, end);
 }
 
 void restart_set_budget(struct restart *restart)

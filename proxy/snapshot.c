@@ -266,6 +266,8 @@ struct snapshot *snapshot_take(const struct pools *pools, const struct history *
     snapshot->leased = turnstile_leased(commons->turnstile);
     snapshot->waiting = turnstile_waiting(commons->turnstile);
     snapshot->clients = commons->client_count;
+    snapshot->older_clients = commons->older.clients;
+    snapshot->older_slots = commons->older.held;
     snapshot->stats = commons->stats;
     snapshot->errors = commons->errors;
     snapshot->history = *history;

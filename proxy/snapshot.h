@@ -81,7 +81,8 @@ struct snapshot {
     const char *why_not_ready; /* a constant; NULL: ready */
     const char *state;         /* in a word, a constant: why_not_ready, paused ... */
     uint32_t budget, leased, waiting, clients;
-    uint32_t opening, idle, closing; /* servers, over all pools, as in snapshot_pool */
+    uint32_t older_clients, older_slots; /* of the process before this one, which drains */
+    uint32_t opening, idle, closing;     /* servers, over all pools, as in snapshot_pool */
     struct stats stats;
     struct error_counts errors;
     struct snapshot_class *classes;

@@ -8,6 +8,7 @@
  */
 #include "proxy/takeover.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,8 +31,9 @@ struct takeover {
     unsigned ticks, ticks_decided; /* now, and at the last decision; 0: none yet */
     /* As the older. */
     ev_io listener, younger; /* fd -1: none */
+    ev_io latecomer;         /* asks while there is a younger; the last one that does */
     char *path;
-    struct stat file;
+    struct stat file; /* at `path`, once it is published */
     bool is_activated, is_over;
     uint32_t allowed;
     struct takeover_message reported;
@@ -90,24 +92,35 @@ static void report(struct takeover *takeover)
     if (takeover_channel_send(takeover->younger.fd, TAKEOVER_REPORT, &message, NULL)) takeover->reported = message;
 }
 
-static void refuse(struct takeover *takeover, const char *why)
+static void refuse(int fd, const char *why)
 {
     struct takeover_message message = {.pid = (uint32_t)getpid()};
     snprintf(message.text, sizeof message.text, "%s", why);
-    (void)takeover_channel_send(takeover->younger.fd, TAKEOVER_REFUSED, &message, NULL);
-    close_watcher(takeover, &takeover->younger);
+    (void)takeover_channel_send(fd, TAKEOVER_REFUSED, &message, NULL);
 }
 
 static void answer_hello(struct takeover *takeover)
 {
     struct takeover_message message = {.pid = (uint32_t)getpid(), .is_activated = takeover->is_activated};
     struct takeover_sockets sockets = {.count = 0};
+    const char *why_not = NULL;
     if (takeover->older.fd >= 0 || takeover->forget_ticks > 0)
-        refuse(takeover, "its own restart is not over: clients of the process before it are still there");
-    else if (!takeover->host.offer(takeover->host.context, &sockets))
-        refuse(takeover, "it is shutting down");
-    else if (!takeover_channel_send(takeover->younger.fd, TAKEOVER_SOCKETS, &message, &sockets))
-        close_watcher(takeover, &takeover->younger);
+        why_not = "its own restart is not over: clients of the process before it are still there";
+    else if (!takeover->host.offer(takeover->host.context, &sockets, message.uses))
+        why_not = "it is shutting down";
+    if (!why_not && takeover_channel_send(takeover->younger.fd, TAKEOVER_SOCKETS, &message, &sockets)) return;
+    if (why_not) refuse(takeover->younger.fd, why_not);
+    close_watcher(takeover, &takeover->younger);
+}
+
+bool takeover_give_state(struct takeover *takeover)
+{
+    if (!takeover->is_over || takeover->younger.fd < 0) return false;
+    struct takeover_message message = {.pid = (uint32_t)getpid()};
+    struct takeover_sockets state = {.fds = {takeover->host.give_state(takeover->host.context)}, .count = 1};
+    bool is_given = state.fds[0] >= 0 && takeover_channel_send(takeover->younger.fd, TAKEOVER_STATE, &message, &state);
+    if (state.fds[0] >= 0) close(state.fds[0]);
+    return is_given;
 }
 
 static void hand_over(struct takeover *takeover, uint32_t pid)
@@ -117,6 +130,7 @@ static void hand_over(struct takeover *takeover, uint32_t pid)
     close_watcher(takeover, &takeover->listener); /* the name is the younger's now */
     log_with_pid("restart_handed_over", pid);
     takeover->host.handed_over(takeover->host.context, pid);
+    (void)takeover_give_state(takeover);
     report(takeover);
     ev_timer_again(takeover->loop, &takeover->tick);
 }
@@ -158,16 +172,24 @@ static void on_younger(struct ev_loop *loop, ev_io *watcher, int events)
     }
 }
 
+/* Its HELLO is there, without which being read it would not see the answer. */
+static void on_latecomer(struct ev_loop *loop, ev_io *watcher, int events)
+{
+    (void)loop, (void)events;
+    struct takeover_message message;
+    if (takeover_channel_receive(watcher->fd, &message, NULL) == TAKEOVER_GOT)
+        refuse(watcher->fd, "another process is taking over from it at this moment");
+    close_watcher(watcher->data, watcher);
+}
+
 static void on_knock(struct ev_loop *loop, ev_io *watcher, int events)
 {
     (void)loop, (void)events;
     struct takeover *takeover = watcher->data;
     int fd = takeover_channel_accept(watcher->fd);
     if (fd < 0) return;
-    if (takeover->younger.fd >= 0)
-        close(fd);
-    else
-        watch(takeover, &takeover->younger, fd);
+    if (takeover->younger.fd >= 0) close_watcher(takeover, &takeover->latecomer);
+    watch(takeover, takeover->younger.fd < 0 ? &takeover->younger : &takeover->latecomer, fd);
 }
 
 /* ---- the younger ---- */
@@ -215,6 +237,7 @@ static void end_sharing(struct takeover *takeover)
 static void older_is_gone(struct takeover *takeover)
 {
     close_watcher(takeover, &takeover->older);
+    takeover->host.older_side(takeover->host.context, &(struct budget_side){0});
     if (takeover->older_side.held == 0) {
         end_sharing(takeover);
         return;
@@ -226,19 +249,30 @@ static void older_is_gone(struct takeover *takeover)
     takeover->forget_ticks = (unsigned)((double)takeover->forget_after_us / 1e6 / TICK_SECONDS) + 1;
 }
 
+static void take_state(struct takeover *takeover, uint32_t kind, int fd)
+{
+    if (kind == TAKEOVER_STATE)
+        takeover->host.take_state(takeover->host.context, fd);
+    else
+        close(fd);
+}
+
 static void on_older(struct ev_loop *loop, ev_io *watcher, int events)
 {
     (void)loop, (void)events;
     struct takeover *takeover = watcher->data;
     struct takeover_message message;
+    struct takeover_sockets state;
     for (;;) {
-        switch (takeover_channel_receive(watcher->fd, &message, NULL)) {
+        switch (takeover_channel_receive(watcher->fd, &message, &state)) {
         case TAKEOVER_NOTHING: decide(takeover); return;
         case TAKEOVER_END: older_is_gone(takeover); return;
         case TAKEOVER_GOT: break;
         }
+        for (size_t i = 0; i < state.count; i++) take_state(takeover, message.kind, state.fds[i]);
         if (message.kind != TAKEOVER_REPORT) continue;
         takeover->older_side = (struct budget_side){.clients = message.clients, .held = message.held, .demand = message.demand};
+        takeover->host.older_side(takeover->host.context, &takeover->older_side);
         budget_share_reported(&takeover->share, message.allowed, message.held);
     }
 }
@@ -265,7 +299,10 @@ int takeover_ask(const char *path, struct takeover_gift *gift, struct error *err
                        takeover_channel_receive(gift->channel, &message, &gift->sockets) == TAKEOVER_GOT;
     gift->pid = message.pid;
     gift->is_activated = is_answered && message.is_activated != 0;
-    if (is_answered && message.kind == TAKEOVER_SOCKETS) return 0;
+    memcpy(gift->uses, message.uses, sizeof gift->uses);
+    size_t used = 0;
+    for (unsigned i = 0; i < TAKEOVER_USES; i++) used += gift->uses[i];
+    if (is_answered && message.kind == TAKEOVER_SOCKETS && used == gift->sockets.count) return 0;
     if (is_answered && message.kind == TAKEOVER_REFUSED)
         error_set(error, "", "the running pgturnstile (process %u) does not hand over: %s", (unsigned)message.pid, message.text);
     else
@@ -287,9 +324,10 @@ struct takeover *takeover_new(struct ev_loop *loop, const struct takeover_host *
     takeover->allowed = UINT32_MAX;
     ev_io_init(&takeover->listener, on_knock, -1, EV_READ);
     ev_io_init(&takeover->younger, on_younger, -1, EV_READ);
+    ev_io_init(&takeover->latecomer, on_latecomer, -1, EV_READ);
     ev_io_init(&takeover->older, on_older, -1, EV_READ);
     ev_timer_init(&takeover->tick, on_tick, TICK_SECONDS, TICK_SECONDS);
-    takeover->listener.data = takeover->younger.data = takeover->older.data = takeover->tick.data = takeover;
+    takeover->listener.data = takeover->younger.data = takeover->latecomer.data = takeover->older.data = takeover->tick.data = takeover;
     return takeover;
 }
 
@@ -299,9 +337,20 @@ int takeover_listen(struct takeover *takeover, const char *path, bool is_activat
     if (fd < 0) return -1;
     takeover->path = memory_strdup(path);
     takeover->is_activated = is_activated;
-    if (lstat(path, &takeover->file)) takeover->file = (struct stat){0};
     watch(takeover, &takeover->listener, fd);
     return 0;
+}
+
+void takeover_publish(struct takeover *takeover)
+{
+    if (!takeover->path) return;
+    if (takeover_channel_publish(takeover->path) == 0 && lstat(takeover->path, &takeover->file) == 0) return;
+    struct log_line line;
+    log_begin(&line, LOG_LEVEL_ERROR, "restart_socket_failed");
+    log_text(&line, "path", takeover->path);
+    log_text(&line, "error", strerror(errno));
+    log_text(&line, "hint", "nobody can take over from this process");
+    log_end(&line);
 }
 
 void takeover_begin(struct takeover *takeover, struct takeover_gift *gift, uint32_t budget, int64_t forget_after_us)
@@ -356,8 +405,10 @@ void takeover_free(struct takeover **takeover_pointer)
     struct stat now;
     if (takeover->path && lstat(takeover->path, &now) == 0 && now.st_dev == takeover->file.st_dev && now.st_ino == takeover->file.st_ino)
         unlink(takeover->path);
+    if (takeover->path) takeover_channel_withdraw(takeover->path);
     close_watcher(takeover, &takeover->listener);
     close_watcher(takeover, &takeover->younger);
+    close_watcher(takeover, &takeover->latecomer);
     close_watcher(takeover, &takeover->older);
     ev_timer_stop(takeover->loop, &takeover->tick);
     free(takeover->path);

@@ -30,24 +30,47 @@ static bool is_trusted(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && (peer.uid == geteuid() || peer.uid == 0);
 }
 
+/* Of the socket at `path` before it is published. */
+static int make_fresh_address(const char *path, struct sockaddr_un *address_out, struct error *error)
+{
+    char fresh[sizeof address_out->sun_path];
+    int size = snprintf(fresh, sizeof fresh, "%s.%ld", path, (long)getpid());
+    if (size >= 0 && (size_t)size < sizeof fresh) return make_address(fresh, address_out, error);
+    error_set(error, "", "restart_socket \"%s\" is too long for a socket address", path);
+    return -1;
+}
+
 int takeover_channel_listen(const char *path, struct error *error)
 {
-    char fresh[sizeof(((struct sockaddr_un *)0)->sun_path)];
     struct sockaddr_un address;
-    int size = snprintf(fresh, sizeof fresh, "%s.%ld", path, (long)getpid());
-    if (size < 0 || (size_t)size >= sizeof fresh) {
-        error_set(error, "", "restart_socket \"%s\" is too long for a socket address", path);
+    struct stat there;
+    if (make_fresh_address(path, &address, error)) return -1;
+    if (lstat(path, &there) == 0 && !S_ISSOCK(there.st_mode)) {
+        error_set(error, "", "\"%s\" exists and is no socket; check restart_socket", path);
         return -1;
     }
-    if (make_address(fresh, &address, error)) return -1;
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    unlink(fresh);
+    unlink(address.sun_path);
     bool is_bound = fd >= 0 && bind(fd, (const struct sockaddr *)&address, sizeof address) == 0;
-    if (is_bound && chmod(fresh, SOCKET_MODE) == 0 && listen(fd, BACKLOG) == 0 && rename(fresh, path) == 0) return fd;
+    if (is_bound && chmod(address.sun_path, SOCKET_MODE) == 0 && listen(fd, BACKLOG) == 0) return fd;
     error_set(error, "", "cannot listen on \"%s\": %s; check restart_socket", path, strerror(errno));
-    if (is_bound) unlink(fresh);
+    if (is_bound) unlink(address.sun_path);
     if (fd >= 0) close(fd);
     return -1;
+}
+
+int takeover_channel_publish(const char *path)
+{
+    struct sockaddr_un address;
+    struct error unused;
+    return make_fresh_address(path, &address, &unused) ? -1 : rename(address.sun_path, path);
+}
+
+void takeover_channel_withdraw(const char *path)
+{
+    struct sockaddr_un address;
+    struct error unused;
+    if (make_fresh_address(path, &address, &unused) == 0) unlink(address.sun_path);
 }
 
 int takeover_channel_accept(int listener)

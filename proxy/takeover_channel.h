@@ -15,6 +15,7 @@
  *   HELLO                         ->
  *                                 <-     SOCKETS (listening sockets), or REFUSED and why
  *   READY: it accepts             ->     accepts no more
+ *                                 <-     STATE: what it knows, in a descriptor; once more when it ends
  *   ALLOW n, CANCEL key, STOP     ->
  *                                 <-     REPORT
  */
@@ -23,21 +24,25 @@ enum takeover_kind {
     TAKEOVER_SOCKETS,
     TAKEOVER_REFUSED,
     TAKEOVER_READY,
+    TAKEOVER_STATE,
     TAKEOVER_REPORT,
     TAKEOVER_ALLOW,
     TAKEOVER_CANCEL,
     TAKEOVER_STOP
 };
-enum { TAKEOVER_VERSION = 1, TAKEOVER_SOCKETS_MAX = 64 };
+enum { TAKEOVER_VERSION = 2, TAKEOVER_SOCKETS_MAX = 64 };
+/* What a listening socket is for; they are handed over in this order. */
+enum takeover_use { TAKEOVER_FOR_CLIENTS, TAKEOVER_FOR_ADMINS, TAKEOVER_FOR_HTTP, TAKEOVER_USES };
 
 struct takeover_message {
     uint32_t version, kind;
-    uint32_t pid;             /* HELLO, SOCKETS: the sender's; CANCEL: of the key */
-    uint32_t secret;          /* CANCEL */
-    uint32_t is_activated;    /* SOCKETS: they are the service manager's */
-    uint32_t allowed, held;   /* REPORT, ALLOW */
-    uint32_t clients, demand; /* REPORT */
-    char text[256];           /* REFUSED */
+    uint32_t pid;                 /* HELLO, SOCKETS: the sender's; CANCEL: of the key */
+    uint32_t secret;              /* CANCEL */
+    uint32_t is_activated;        /* SOCKETS: they are the service manager's */
+    uint32_t uses[TAKEOVER_USES]; /* SOCKETS: how many for each */
+    uint32_t allowed, held;       /* REPORT, ALLOW */
+    uint32_t clients, demand;     /* REPORT */
+    char text[256];               /* REFUSED */
 };
 
 /* Descriptors that came with a message, or go with it. */
@@ -46,8 +51,12 @@ struct takeover_sockets {
     size_t count;
 };
 
-/* A socket that listens at `path`, put there in one step also when somebody else's is there already. -1 with `error`. */
+/* A socket that listens, under a name of this process beside `path`. -1 with `error`, also when something that is no socket is at `path`. */
 int takeover_channel_listen(const char *path, struct error *error);
+/* From here on it is the one at `path`, in one step also when somebody else's is there. -1 with errno. */
+int takeover_channel_publish(const char *path);
+/* What takeover_channel_listen has made goes, if it was not published. */
+void takeover_channel_withdraw(const char *path);
 /* Accept; -1: nobody there, or nobody we trust. */
 int takeover_channel_accept(int listener);
 /* Connect; calls wait at most `patience_s`. -1 with `error`. */

@@ -44,7 +44,6 @@ struct worker {
     struct takeover_gift gift; /* until worker_run */
     struct reload reload;
     struct lookup lookup;
-    struct report_file *report_file; /* NULL: none */
     ev_prepare before_waiting;
     ev_check after_waiting;
     ev_timer housekeeping_timer, observing_timer;
@@ -237,7 +236,7 @@ static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
     pools_housekeeping(&worker->pools);
     scaling_read(commons->scaling, commons->turnstile);
     lookup_run(&worker->lookup, &worker->pools);
-    if (!takeover_is_over(worker->restart.takeover)) report_file_tick(worker->report_file);
+    if (!takeover_is_over(worker->restart.takeover)) report_file_tick(worker->restart.report_file);
     http_pages_tick(worker->entrance.pages);
     if (commons->is_suspended && commons->now_us >= worker->suspend_due_us) pools_close_unflushed(&worker->pools);
     log_follow();
@@ -355,15 +354,20 @@ static void start_watchers(struct worker *worker)
 /* The sockets to listen on are the service manager's, the older process's, or new ones. 0, or -1 with `error`. */
 static int begin_listening(struct worker *worker, const struct worker_options *how, struct error *error)
 {
-    struct takeover_sockets *sockets = &worker->gift.sockets;
-    bool is_activated = how->socket_count > 0;
-    for (size_t i = 0; i < how->socket_count; i++) sockets->fds[sockets->count++] = how->sockets[i];
-    if (how->takes_over) {
-        if (restart_ask(&worker->restart, &worker->gift, error)) return -1;
-        is_activated = worker->gift.is_activated;
-    }
-    if (entrance_open(&worker->entrance, sockets, is_activated, how->takes_over, error)) return -1;
-    return restart_listen(&worker->restart, is_activated, error);
+    struct takeover_gift *gift = &worker->gift;
+    gift->is_activated = how->socket_count > 0;
+    for (size_t i = 0; i < how->socket_count; i++) gift->sockets.fds[gift->sockets.count++] = how->sockets[i];
+    if (how->takes_over && restart_ask(&worker->restart, gift, error)) return -1;
+    if (entrance_open(&worker->entrance, gift, error)) return -1;
+    return restart_listen(&worker->restart, gift->is_activated, error);
+}
+
+/* It does not come to worker_run. What the older process handed over is its own as well, and it goes on with it. */
+static void withdraw(struct worker *worker)
+{
+    if (worker->gift.channel < 0) return;
+    entrance_leave(&worker->entrance);
+    close(worker->gift.channel);
 }
 
 static void free_parts(struct worker *worker)
@@ -386,11 +390,8 @@ struct worker *worker_new(struct config *config, const struct worker_options *ho
     worker->watchdog_us = service_manager_watchdog_us();
     watch_signals(worker);
     if (begin_listening(worker, how, error)) {
-        if (how->takes_over)
-            entrance_leave(&worker->entrance); /* the sockets are the older's as well, which goes on with them */
-        else
-            entrance_close(&worker->entrance);
-        if (worker->gift.channel >= 0) close(worker->gift.channel);
+        withdraw(worker);
+        entrance_close(&worker->entrance);
         free_parts(worker);
         return NULL;
     }
@@ -400,13 +401,11 @@ struct worker *worker_new(struct config *config, const struct worker_options *ho
 
 void worker_run(struct worker *worker)
 {
-    const struct settings *settings = &worker->commons.config->settings;
-    struct takeover *takeover = worker->restart.takeover;
-    if (worker->gift.channel >= 0) takeover_begin(takeover, &worker->gift, (uint32_t)settings->budget, settings->server_close_timeout_us);
-    worker->report_file = report_file_open(&worker->commons);
+    http_pages_run(worker->entrance.pages);
+    restart_begin(&worker->restart, &worker->gift);
     service_manager_ready();
     ev_run(worker->commons.loop, 0);
-    report_file_close(&worker->report_file, !takeover_is_over(takeover));
+    restart_end(&worker->restart);
     restart_fini(&worker->restart);
 }
 
@@ -414,6 +413,7 @@ bool worker_free(struct worker **worker_pointer)
 {
     struct worker *worker = *worker_pointer;
     struct commons *commons = &worker->commons;
+    withdraw(worker);
     entrance_close(&worker->entrance);
     reap(commons);
     if (commons->clients || commons->closed_clients || commons->closed_servers || !pools_are_empty(&worker->pools) ||

@@ -23,7 +23,7 @@ struct worker *worker_new(struct config *config, const struct worker_options *op
  * left, or the deadline has passed.
  */
 void worker_run(struct worker *worker);
-/* After worker_run. False: helper threads are still busy, nothing was freed, and the process should simply end. */
+/* After worker_run, or instead of it. False: helper threads are still busy, nothing was freed, and the process should simply end. */
 bool worker_free(struct worker **worker);
 
 #endif

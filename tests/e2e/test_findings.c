@@ -45,13 +45,23 @@ static void make_tables(void)
 }
 
 /* What an ORM does when nobody looks: a query for each row of another. */
-static void walk(const struct proxy *proxy)
+static void walk_as(PGconn *client)
 {
-    PGconn *client = sql_connect("%s", proxy_conninfo(proxy, "application_name=shop"));
     PGresult *parents = PQexec(client, "select id, child_id as anything from parent order by id");
     cr_assert_eq(PQntuples(parents), PARENTS, "%s", PQerrorMessage(client));
     for (int i = 0; i < PARENTS; i++) sql_value(client, "select id from child where id = %s", PQgetvalue(parents, i, 1));
     PQclear(parents);
+}
+
+static PGconn *application(const struct proxy *proxy)
+{
+    return sql_connect("%s", proxy_conninfo(proxy, "application_name=shop"));
+}
+
+static void walk(const struct proxy *proxy)
+{
+    PGconn *client = application(proxy);
+    walk_as(client);
     PQfinish(client);
 }
 
@@ -205,6 +215,55 @@ Test(findings, a_restart_keeps_them)
     free(first_seen);
     free(setting);
     free(path);
+}
+
+/* Without a file, too. What the older process sees of its last clients comes when they have left. */
+Test(findings, an_online_restart_counts_each_unit_once)
+{
+    make_tables();
+    char *pid_file = run_directory_short(), *path = run_directory_file("findings"), *settings;
+    for (int has_file = 0; has_file < 2; has_file++) {
+        settings = text_format("pidfile = %s.pid\n%s%s\n", pid_file, has_file ? "report_file = " : "", has_file ? path : "");
+        struct proxy *proxy = start(settings);
+        PGconn *stays = application(proxy);
+        walk_as(stays);
+        walk(proxy);
+        PGconn *boss = console(proxy);
+        WAIT_FOR(is_told(boss, "units", "2"), TOLD_MS);
+        char *id = told(boss, "id"), *first_seen = told(boss, "first_seen");
+        PQfinish(boss);
+
+        struct proxy *younger = proxy_take_over(proxy);
+        boss = console(younger);
+        WAIT_FOR(is_told(boss, "units", "2"), TOLD_MS);
+        cr_expect(is_told(boss, "id", id));
+        cr_expect(is_told(boss, "first_seen", first_seen));
+        walk(younger);
+        WAIT_FOR(is_told(boss, "units", "3"), TOLD_MS);
+        walk_as(stays);
+        PQfinish(stays);
+        WAIT_FOR(is_told(boss, "units", "4"), TOLD_MS);
+        cr_expect(is_told(boss, "confidence", "proven"));
+        PQfinish(boss);
+        int status;
+        cr_assert(process_wait(proxy->pid, END_MS, &status));
+        proxy->pid = 0;
+        cr_assert_eq(proxy_stop(younger, SIGTERM, END_MS), 0);
+        cr_expect_eq(proxy_log_count(younger, "findings_not_handed_over"), 0);
+        proxy_finish(&proxy);
+        proxy_finish(&younger);
+        free(first_seen);
+        free(id);
+        if (!has_file) free(settings);
+    }
+    struct proxy *proxy = start(settings);
+    PGconn *boss = console(proxy);
+    cr_expect(is_told(boss, "units", "4"));
+    PQfinish(boss);
+    proxy_finish(&proxy);
+    free(settings);
+    free(path);
+    free(pid_file);
 }
 
 Test(findings, a_file_that_is_another_ones_stays_as_it_is)

@@ -153,6 +153,7 @@ Test(http, seats_are_what_postgresql_sees)
     cr_assert_str_eq(wire_query(pinned, "listen x"), "");
     wire_send_query(running, "select pg_sleep(60)");
     WAIT_FOR(backends_find("pg_sleep(60)") != 0, 10000);
+    WAIT_FOR(metric("pgturnstile_pool_pinned{database=\"app\",user=\"app\"}") == 1, 10000); /* its server has been asked what is set */
     cr_expect_str_eq(
         live("(select string_agg(seat->>0, ' ' order by seat->>0) from jsonb_array_elements(j->'seats') seat where seat->>0 <> 'open')"),
         "idle-in-transaction pinned running");
@@ -164,7 +165,6 @@ Test(http, seats_are_what_postgresql_sees)
     cr_expect_str_eq(live("(select holder->>'pinned' from jsonb_array_elements(j->'holders') holder where holder->>'state' = 'pinned')"),
                      "LISTEN");
     cr_expect_str_eq(live("j->>'leased'"), "3");
-    cr_expect_eq(metric("pgturnstile_pool_pinned{database=\"app\",user=\"app\"}"), 1);
     wire_close(&running);
     wire_close(&idle);
     wire_close(&pinned);
@@ -338,8 +338,22 @@ Test(http, the_end_waits_for_no_request)
     proxy_finish(&proxy);
 }
 
-Test(http, moves_with_a_restart)
+static atomic_int refusals;
+
+static void *keep_asking_for_health(void *unused)
 {
+    while (!is_over) {
+        if (http_status(port, "/healthz") == 200)
+            answers++;
+        else
+            refusals++;
+    }
+    return unused;
+}
+
+Test(http, answers_all_through_a_restart)
+{
+    pthread_t asker;
     port = process_free_port();
     char *pid_file = run_directory_short();
     struct proxy *older = proxy_start("pidfile = %s.pid\nhttp_listen = 127.0.0.1:%d\n", pid_file, port);
@@ -347,14 +361,21 @@ Test(http, moves_with_a_restart)
     cr_assert_str_eq(wire_query(wire, "begin"), "");
     cr_assert_str_eq(wire_query(wire, "select 1"), "1");
     cr_expect_eq(metric("pgturnstile_clients"), 1);
+    cr_assert_eq(pthread_create(&asker, NULL, keep_asking_for_health, NULL), 0);
+    WAIT_FOR(answers > 10, 20000);
     struct proxy *younger = proxy_take_over(older);
-    WAIT_FOR(http_status(port, "/healthz") == 200, 10000);
-    WAIT_FOR(get("/metrics") == 200 && strstr(body, "\npgturnstile_clients 0\n") != NULL, 10000);
+    WAIT_FOR(metric("pgturnstile_clients") == 0, 10000);
+    WAIT_FOR(metric("pgturnstile_older_clients") == 1, 10000);
+    WAIT_FOR(metric("pgturnstile_older_slots") == 1, 10000);
     cr_assert_str_eq(wire_query(wire, "commit"), "");
     wire_close(&wire);
     expect_ended(older);
+    WAIT_FOR(metric("pgturnstile_older_clients") == 0, 10000);
     proxy_finish(&older);
     cr_expect_eq(http_status(port, "/readyz"), 200);
+    is_over = true;
+    pthread_join(asker, NULL);
+    cr_expect_eq(refusals, 0);
     proxy_finish(&younger);
     free(pid_file);
 }

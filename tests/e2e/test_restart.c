@@ -17,7 +17,9 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -332,6 +334,51 @@ Test(restart, a_younger_that_fails_harms_nobody)
     proxy_finish(&proxy);
 }
 
+/* What it has made by then is undone, and what it was handed over goes on. */
+Test(restart, a_younger_that_fails_at_the_last_step_harms_nobody)
+{
+    struct proxy *proxy = start("");
+    char *config = file_read(proxy->config_path), *path = run_directory_file("broken.ini"), *directory = run_directory_file("taken");
+    char *pid_file = pid_file_of(proxy);
+    cr_assert_eq(mkdir(directory, 0777), 0);
+    /* The pidfile comes last. */
+    char *text = text_format("%srestart_socket = %s.restart\npidfile = %s\n", config, pid_file, directory);
+    char *at = strstr(text, "pidfile = ");
+    memset(at, ' ', strcspn(at, "\n"));
+    file_write(path, text);
+    process_hand_over(path);
+    expect_no_takeover(path, "cannot write pidfile");
+    expect_it_serves(proxy);
+    struct wire *wire = wire_connect_unix(proxy->directory, proxy->port);
+    wire_login(wire, "app", "app", NULL);
+    wire_close(&wire);
+    struct proxy *younger = proxy_take_over(proxy);
+    expect_ended(proxy);
+    expect_it_serves(younger);
+    free(text);
+    free(pid_file);
+    free(directory);
+    free(path);
+    free(config);
+    proxy_finish(&younger);
+    proxy_finish(&proxy);
+}
+
+Test(restart, a_restart_socket_that_is_something_else)
+{
+    char *path = run_directory_file("file"), *output;
+    file_write(path, "kept");
+    char *config = text_format("[databases]\n* = host=localhost\n[pgturnstile]\nauth_type = trust\nlisten_port = %d\nuser = nobody\n"
+                               "restart_socket = %s\n",
+                               process_free_port(), path);
+    cr_expect_neq(proxy_run_refused(config, &output), 0);
+    cr_expect_not_null(strstr(output, "is no socket; check restart_socket"), "%s", output);
+    cr_expect_eq(file_count(path, "kept"), 1);
+    free(config);
+    free(output);
+    free(path);
+}
+
 Test(restart, nobody_to_take_over_from)
 {
     struct proxy *proxy = start("");
@@ -351,6 +398,43 @@ Test(restart, one_at_a_time)
     expect_it_serves(younger);
     wire_close(&old);
     expect_ended(proxy);
+    proxy_finish(&younger);
+    proxy_finish(&proxy);
+}
+
+/* Two at once: one does it. Here the one has asked, and takes its time. */
+Test(restart, not_two_at_the_same_moment)
+{
+    struct proxy *proxy = start("");
+    char *pid_file = pid_file_of(proxy);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    cr_assert_lt(snprintf(address.sun_path, sizeof address.sun_path, "%s.restart", pid_file), (int)sizeof address.sun_path);
+    int first = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(first, (struct sockaddr *)&address, sizeof address), 0, "%s", address.sun_path);
+    expect_no_takeover(proxy->config_path, "another process is taking over from it at this moment");
+    close(first);
+    struct proxy *younger = proxy_take_over(proxy);
+    expect_ended(proxy);
+    free(pid_file);
+    proxy_finish(&younger);
+    proxy_finish(&proxy);
+}
+
+/* What it held is counted for a while; then all of the budget is the younger's, and it can be restarted itself. */
+Test(restart, the_younger_outlives_an_older_that_is_killed)
+{
+    struct proxy *proxy = start("server_close_timeout = 0.3\n");
+    struct wire *old = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(old, "begin; select 1"), "1");
+    struct proxy *younger = proxy_take_over(proxy);
+    proxy_stop(proxy, SIGKILL, END_TIMEOUT_MS);
+    expect_it_serves(younger);
+    WAIT_FOR(proxy_log_count(younger, " restart_finished ") == 1, 10000);
+    wire_close(&old);
+    struct proxy *third = proxy_take_over(younger);
+    expect_ended(younger);
+    expect_it_serves(third);
+    proxy_finish(&third);
     proxy_finish(&younger);
     proxy_finish(&proxy);
 }

@@ -60,7 +60,8 @@ static void pages(void *context, const struct http_request *request, struct http
 static void listen_on(const char *where, bool allows_remote)
 {
     struct http_options options = {.listen = where, .allows_remote = allows_remote, .unix_mode = 0600};
-    http = http_start(&options, pages, directory, &error);
+    http = http_open(&options, pages, directory, &error);
+    if (http) cr_assert_eq(http_run(http, &error), 0, "%s", error.text);
 }
 
 /* A port that is free now. */
@@ -84,13 +85,18 @@ static void exchange(int fd, const char *request)
     close(fd);
 }
 
-static void ask_unix(const char *request)
+static int connect_unix(void)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     memcpy(address.sun_path, unix_path, strlen(unix_path) + 1);
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
     cr_assert_eq(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    exchange(fd, request);
+    return fd;
+}
+
+static void ask_unix(const char *request)
+{
+    exchange(connect_unix(), request);
 }
 
 static void ask_tcp(int port, const char *request)
@@ -208,4 +214,45 @@ Test(http, a_socket_file_of_a_dead_process_is_taken_over_and_that_of_a_living_on
     close(fd);
     listen_on(unix_path, false);
     cr_expect_not_null(http, "%s", error.text);
+}
+
+/* Of an online restart: the older one's socket goes on with the younger one. */
+Test(http, a_socket_is_handed_on_without_a_gap)
+{
+    listen_on(unix_path, false);
+    struct http *older = http;
+    int kept = connect_unix(), inherited[] = {-1, dup(http_descriptor(older))};
+    const char *request = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
+    cr_assert_eq(write(kept, request, strlen(request)), (ssize_t)strlen(request));
+    cr_assert_gt(read(kept, answer, sizeof answer - 1), 0);
+    cr_expect_null(strstr(answer, "Connection: close"), "%s", answer);
+    struct http_options options = {.listen = unix_path, .unix_mode = 0600, .inherited = inherited, .inherited_count = 2};
+    http = http_open(&options, pages, directory, &error);
+    cr_assert_not_null(http, "%s", error.text);
+    cr_expect_eq(inherited[1], -1);
+    http_leave(older);
+    int waiting = connect_unix(); /* before the younger one runs */
+    cr_assert_eq(http_run(http, &error), 0);
+    exchange(waiting, "GET /hello HTTP/1.0\r\n\r\n");
+    HOLDS("hello nobody");
+    exchange(kept, request);
+    HOLDS("Connection: close");
+    HOLDS("hello nobody");
+    http_stop(&older);
+    ask_unix("GET /hello HTTP/1.0\r\n\r\n");
+    HOLDS("hello nobody");
+}
+
+Test(http, the_file_of_a_service_manager_stays)
+{
+    listen_on(unix_path, false);
+    int inherited = dup(http_descriptor(http));
+    http_leave(http);
+    http_stop(&http);
+    struct http_options options = {
+        .listen = unix_path, .unix_mode = 0600, .inherited = &inherited, .inherited_count = 1, .keeps_inherited_file = true};
+    http = http_open(&options, pages, directory, &error);
+    cr_assert_not_null(http, "%s", error.text);
+    http_stop(&http);
+    cr_expect_eq(unlink(unix_path), 0);
 }

@@ -413,9 +413,10 @@ Test(listener, an_inherited_socket_of_the_address_is_used_and_others_stay_the_ca
     close(fds[0]);
 }
 
-Test(listener, an_inherited_unix_socket_is_left_with_its_file)
+/* What an older process left is ours, and what a service manager made is not. */
+static void inherit_unix(int port, bool keeps_file)
 {
-    int fd, port = free_port();
+    int fd;
     struct listeners *first = open_on("", port, directory);
     cr_assert_not_null(first, "%s", error.text);
     cr_assert_eq(listeners_descriptors(first, &fd, 1), 1);
@@ -427,7 +428,8 @@ Test(listener, an_inherited_unix_socket_is_left_with_its_file)
                                              .unix_directory = directory,
                                              .unix_mode = 0777,
                                              .inherited = &fd,
-                                             .inherited_count = 1};
+                                             .inherited_count = 1,
+                                             .keeps_inherited_file = keeps_file};
     listeners = listeners_open(loop, &options, accept_one, directory, &error);
     cr_assert_not_null(listeners, "%s", error.text);
     cr_assert_eq(fd, -1);
@@ -437,7 +439,18 @@ Test(listener, an_inherited_unix_socket_is_left_with_its_file)
     close(client);
     listeners_close(&listeners);
     struct sockaddr_un address = unix_address(port);
-    cr_assert_neq(access(address.sun_path, F_OK), 0);
+    cr_assert_eq(access(address.sun_path, F_OK) == 0, keeps_file);
+    unlink(address.sun_path);
+}
+
+Test(listener, an_inherited_unix_socket_is_left_with_its_file)
+{
+    inherit_unix(free_port(), false);
+}
+
+Test(listener, the_file_of_a_service_manager_stays)
+{
+    inherit_unix(free_port(), true);
 }
 
 Test(listener, sockets_of_a_service_manager_are_taken_as_they_are)
