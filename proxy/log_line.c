@@ -88,18 +88,12 @@ static bool is_bare(const char *value)
 static void put_quoted(struct log_line *line, const char *value)
 {
     while (*value != '\0' && !line->is_cut) {
-        uint32_t code;
-        size_t size = utf8_decode(value, &code);
-        if (size == 0 || utf8_is_steering(code)) {
-            char escape[sizeof "\\xNN"];
-            snprintf(escape, sizeof escape, "\\x%02x", (unsigned char)*value);
-            put_text(line, escape);
-            size = 1;
-        } else if (code == '"' || code == '\\') {
+        char shown[UTF8_SHOWN_SIZE];
+        size_t size = utf8_shown(value, shown);
+        if (*value == '"' || *value == '\\')
             put_bytes(line, (const char[]){'\\', *value}, 2);
-        } else {
-            put_bytes(line, value, size);
-        }
+        else
+            put_text(line, shown);
         value += size;
     }
 }

@@ -1,5 +1,5 @@
 /*
- * The report as JSON, by cJSON. Names are those of report_columns.def; what begins with "parent_" makes an object.
+ * The report as JSON, by cJSON; texts as everywhere (json_text). Names are those of report_columns.def; what begins with "parent_" makes an object.
  */
 #include "proxy/report_json.h"
 
@@ -9,24 +9,17 @@
 
 #include "proxy/memory.h"
 #include "proxy/report.h"
-#include "proxy/utf8.h"
+#include "proxy/text_buffer.h"
 
 static const char parent_prefix[] = "parent_";
 enum { PARENT_PREFIX = sizeof parent_prefix - 1 };
 
-/* As it is, but for bytes that are no UTF-8 and characters that steer a terminal: question marks. */
 static cJSON *text_of(const char *cell)
 {
-    char *clean = memory_strdup(cell);
-    for (char *at = clean; *at;) {
-        uint32_t code;
-        size_t size = utf8_decode(at, &code);
-        size_t taken = size > 0 ? size : 1;
-        if (size == 0 || utf8_is_steering(code)) memset(at, '?', taken);
-        at += taken;
-    }
-    cJSON *text = cJSON_CreateString(clean);
-    free(clean);
+    struct text_buffer quoted = {0};
+    text_buffer_add_json(&quoted, cell);
+    cJSON *text = cJSON_CreateRaw(quoted.text);
+    text_buffer_fini(&quoted);
     return text;
 }
 

@@ -150,24 +150,16 @@ void text_table_sort_down(struct text_table *table, const char *name)
 /* ---- aligned ---- */
 
 /* Steps over one character of a cell: what to show for it, how many columns of the terminal that takes. */
-static size_t next_character(const char *text, char shown[static 8], size_t *width_out)
+static size_t next_character(const char *text, char shown[static UTF8_SHOWN_SIZE], size_t *width_out)
 {
-    uint32_t code;
-    size_t size = utf8_decode(text, &code);
-    if (size == 0 || utf8_is_steering(code)) {
-        snprintf(shown, 8, "\\x%02x", (unsigned char)*text);
-        *width_out = 4;
-        return 1;
-    }
-    memcpy(shown, text, size);
-    shown[size] = '\0';
-    *width_out = 1;
+    size_t size = utf8_shown(text, shown);
+    *width_out = shown[0] == *text ? 1 : strlen(shown);
     return size;
 }
 
 static size_t width_of(const char *text)
 {
-    char shown[8];
+    char shown[UTF8_SHOWN_SIZE];
     size_t sum = 0, width;
     while (*text) {
         text += next_character(text, shown, &width);
@@ -188,7 +180,7 @@ static void put_padding(struct line *line, size_t count)
 
 static void put_cell(struct line *line, const char *text)
 {
-    char shown[8];
+    char shown[UTF8_SHOWN_SIZE];
     size_t width;
     while (*text) {
         text += next_character(text, shown, &width);

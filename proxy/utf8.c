@@ -1,6 +1,9 @@
 /* UTF-8 (RFC 3629), strictly. */
 #include "proxy/utf8.h"
 
+#include <stdio.h>
+#include <string.h>
+
 size_t utf8_decode(const char *text_, uint32_t *code_out)
 {
     static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
@@ -24,4 +27,17 @@ bool utf8_is_steering(uint32_t code)
 {
     return code < ' ' || (code >= 0x7f && code < 0xa0) || code == 0x200e || code == 0x200f || (code >= 0x2028 && code <= 0x202e) ||
            (code >= 0x2066 && code <= 0x2069);
+}
+
+size_t utf8_shown(const char *text, char out[static UTF8_SHOWN_SIZE])
+{
+    uint32_t code;
+    size_t size = utf8_decode(text, &code);
+    if (size == 0 || utf8_is_steering(code)) {
+        snprintf(out, UTF8_SHOWN_SIZE, "\\x%02x", (unsigned char)*text);
+        return 1;
+    }
+    memcpy(out, text, size);
+    out[size] = '\0';
+    return size;
 }

@@ -87,23 +87,18 @@ static bool is_bare(const char *text, size_t size)
 
 static void put_escaped(struct value_text *line, const char *text, size_t size)
 {
-    char copy[VALUE_TEXT_SHOWN_MAX + 1], escape[8];
+    char copy[VALUE_TEXT_SHOWN_MAX + 1], shown[UTF8_SHOWN_SIZE];
     memcpy(copy, text, size);
     copy[size] = '\0';
     for (size_t i = 0; i < size;) {
-        uint32_t code = 0;
-        size_t taken = copy[i] ? utf8_decode(copy + i, &code) : 0;
-        if (taken == 0 || utf8_is_steering(code)) {
-            if (taken == 0) taken = 1;
-            for (size_t k = 0; k < taken; k++) {
-                snprintf(escape, sizeof escape, "\\x%02x", (unsigned char)copy[i + k]);
-                put_text(line, escape);
-            }
-        } else {
-            if (copy[i] == '\'' || copy[i] == '\\') put(line, copy + i, 1);
-            put(line, copy + i, taken);
+        if (copy[i] == '\0') {
+            put_text(line, "\\x00");
+            i++;
+            continue;
         }
-        i += taken;
+        if (copy[i] == '\'' || copy[i] == '\\') put(line, copy + i, 1);
+        i += utf8_shown(copy + i, shown);
+        put_text(line, shown);
     }
     explicit_bzero(copy, sizeof copy);
 }
