@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Which tables a statement reads: PostgreSQL's own, or others? Told from the names behind FROM, JOIN and the commas there. */
+/* Which tables a statement reads: PostgreSQL's own, or others? And which it names? Told from the names behind FROM, JOIN and the commas there. */
 
 enum sql_relation_state { RELATION_NONE, RELATION_EXPECTED, RELATION_TABLE, RELATION_CATALOG };
 
@@ -20,5 +20,13 @@ void sql_relations_name(struct sql_relations *relations, bool is_behind_dot, con
 void sql_relations_other(struct sql_relations *relations, char character);
 /* No more of the name comes. */
 void sql_relations_settle(struct sql_relations *relations);
+
+/*
+ * Hashes of the tables that a canonical text (sql_fingerprint_display) names, each once; a schema in front makes no difference. 0: none, or more than `most`, which is as if none
+ * were known.
+ */
+uint8_t sql_relations_list(const char *canonical, size_t size, uint8_t most, uint64_t *hashes_out);
+/* The one that an INSERT, UPDATE or DELETE writes. 0: not known; else 1. */
+uint8_t sql_relations_target(const char *canonical, size_t size, uint64_t *hash_out);
 
 #endif

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "protocol/sql_relations.h"
+
 /* ---- slots ---- */
 
 /* Whether the word before `position`, blanks apart, is OFFSET. */
@@ -99,101 +101,20 @@ void statement_slots_execute(const struct statement_slots *slots, const struct s
 
 /* ---- what a shape is ---- */
 
-/* A word, name or single byte of a canonical text. */
-struct piece {
-    const char *text;
-    size_t size;
-};
-
-static bool is_name_byte(char byte)
+static bool begins_with(const struct shape_description *description, const char *word)
 {
-    return isalnum((unsigned char)byte) || byte == '_' || byte == '$' || byte == '.' || (unsigned char)byte >= 0x80;
+    size_t size = strlen(word);
+    if (description->text_size < size || memcmp(description->text, word, size) != 0) return false;
+    return description->text_size == size || description->text[size] == ' ';
 }
 
-/* The next piece at *rest; size 0 at the end. */
-static struct piece next_piece(const char **rest, const char *end)
-{
-    while (*rest < end && **rest == ' ') ++*rest;
-    struct piece piece = {*rest, 0};
-    bool is_quoted = false;
-    while (*rest < end && (is_quoted || is_name_byte(**rest) || **rest == '"')) {
-        if (**rest == '"') is_quoted = !is_quoted;
-        ++*rest;
-    }
-    if (*rest == piece.text && *rest < end) ++*rest;
-    piece.size = (size_t)(*rest - piece.text);
-    return piece;
-}
-
-static bool is_word(struct piece piece, const char *word)
-{
-    return piece.size == strlen(word) && memcmp(piece.text, word, piece.size) == 0;
-}
-
-static bool is_name(struct piece piece)
-{
-    return piece.size > 0 && (is_name_byte(piece.text[0]) || piece.text[0] == '"') && piece.text[0] != '$';
-}
-
-/* Of the last part of the name: a table is the same with its schema and without. */
-static uint64_t hash_name(struct piece name)
-{
-    const char *start = name.text;
-    bool is_quoted = false;
-    for (const char *at = name.text; at < name.text + name.size; at++) {
-        if (*at == '"') is_quoted = !is_quoted;
-        if (*at == '.' && !is_quoted) start = at + 1;
-    }
-    uint64_t hash = UINT64_C(0xcbf29ce484222325); /* FNV-1a: names of tables are few, and no secret */
-    for (const char *at = start; at < name.text + name.size; at++) hash = (hash ^ (unsigned char)*at) * UINT64_C(0x100000001b3);
-    return hash ? hash : 1;
-}
-
-static void add_table(struct shape_description *description, struct piece name, bool *has_too_many)
-{
-    uint64_t hash = hash_name(name);
-    for (uint8_t i = 0; i < description->table_count; i++)
-        if (description->tables[i] == hash) return;
-    if (description->table_count == EXECUTION_TABLES_MAX)
-        *has_too_many = true;
-    else
-        description->tables[description->table_count++] = hash;
-}
-
-/*
- * The tables behind FROM, JOIN, INTO, UPDATE and USING, and behind commas between them; of a write the first one alone. More than there is room for is as if none were
- * known.
- */
-static void find_tables(struct shape_description *description)
-{
-    const char *rest = description->text, *end = rest + description->text_size;
-    bool wants_name = false, is_in_from = false, has_too_many = false;
-    struct piece before = {0};
-    for (struct piece piece; (piece = next_piece(&rest, end)).size > 0; before = piece) {
-        if (wants_name && is_word(piece, "only")) continue;
-        if (wants_name && is_name(piece)) {
-            add_table(description, piece, &has_too_many);
-            if (description->class != SHAPE_READ) break;
-        }
-        bool is_update = is_word(piece, "update") && !is_word(before, "for") && !is_word(before, "do") && !is_word(before, "key");
-        bool is_from = is_word(piece, "from") && !is_word(before, "distinct");
-        bool is_join = is_word(piece, "join") || is_word(piece, "into") || is_word(piece, "using");
-        if (is_from) is_in_from = true;
-        if (is_word(piece, "where") || is_word(piece, "on") || is_word(piece, "set") || is_word(piece, ")") || is_word(piece, "order") ||
-            is_word(piece, "group") || is_word(piece, "limit"))
-            is_in_from = false;
-        wants_name = is_update || is_from || is_join || (is_in_from && is_word(piece, ","));
-    }
-    if (has_too_many) description->table_count = 0;
-}
-
-static enum shape_class class_of(const struct sql_fingerprint *fingerprint, struct piece first)
+static enum shape_class class_of(const struct sql_fingerprint *fingerprint, bool is_begin)
 {
     if (fingerprint->is_ignored) return SHAPE_OTHER;
     switch (fingerprint->class) {
     case SQL_CLASS_READ: return fingerprint->has_inner_write ? SHAPE_WRITE : SHAPE_READ;
     case SQL_CLASS_WRITE: return fingerprint->verb == SQL_VERB_INSERT ? SHAPE_INSERT : SHAPE_WRITE;
-    case SQL_CLASS_TX: return is_word(first, "begin") || is_word(first, "start") ? SHAPE_BEGIN : SHAPE_OTHER;
+    case SQL_CLASS_TX: return is_begin ? SHAPE_BEGIN : SHAPE_OTHER;
     case SQL_CLASS_SESSION:
     case SQL_CLASS_CURSOR:
     case SQL_CLASS_COPY:
@@ -206,14 +127,17 @@ static enum shape_class class_of(const struct sql_fingerprint *fingerprint, stru
 void statement_slots_describe(const struct sql_fingerprint *fingerprint, const char *canonical, size_t canonical_size,
                               struct shape_description *description_out)
 {
-    const char *rest = canonical;
-    struct piece first = next_piece(&rest, canonical + canonical_size);
-    *description_out = (struct shape_description){.text = canonical, .text_size = canonical_size, .class = class_of(fingerprint, first)};
-    description_out->is_checkout_mark = fingerprint->is_from_less || is_word(first, "rollback") || is_word(first, "discard") ||
-                                        (is_word(first, "reset") && fingerprint->class == SQL_CLASS_SESSION);
-    description_out->is_housekeeping = is_word(first, "deallocate");
-    bool has_tables = description_out->class == SHAPE_READ || (description_out->class != SHAPE_OTHER && !fingerprint->has_inner_write);
-    if (has_tables) find_tables(description_out);
+    struct shape_description *description = description_out;
+    *description = (struct shape_description){.text = canonical, .text_size = canonical_size};
+    description->class = class_of(fingerprint, begins_with(description, "begin") || begins_with(description, "start"));
+    description->is_checkout_mark = fingerprint->is_from_less || begins_with(description, "rollback") ||
+                                    begins_with(description, "discard") ||
+                                    (begins_with(description, "reset") && fingerprint->class == SQL_CLASS_SESSION);
+    description->is_housekeeping = begins_with(description, "deallocate");
+    if (description->class == SHAPE_READ)
+        description->table_count = sql_relations_list(canonical, canonical_size, EXECUTION_TABLES_MAX, description->tables);
+    else if (description->class != SHAPE_OTHER && !fingerprint->has_inner_write)
+        description->table_count = sql_relations_target(canonical, canonical_size, description->tables);
 }
 
 void statement_slots_describe_empty(struct shape_description *description_out)
