@@ -279,7 +279,7 @@ static void peek_error(struct wire *wire, char sqlstate_out[8])
     struct wire_message message;
     struct backend_error error;
     sqlstate_out[0] = '\0';
-    if (!wire_flush(wire) || !wire_try_receive(wire, WIRE_TIMEOUT_MS, &message) || message.type == 0) return;
+    if (!wire_flush(wire) || !wire_try_receive(wire, LONG_MS, &message) || message.type == 0) return;
     if (message.type == BACKEND_ERROR && backend_parse_error(message.body, message.size, &error) == CODEC_OK)
         snprintf(sqlstate_out, 8, "%s", error.sqlstate);
     wire->in_start -= FRAME_HEADER_SIZE + message.size;

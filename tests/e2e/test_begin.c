@@ -29,7 +29,7 @@ static void finish(void)
     if (proxy) proxy_finish(&proxy);
 }
 
-TestSuite(begin, .init = start, .fini = finish, .timeout = 60);
+TestSuite(begin, .init = start, .fini = finish, .timeout = 300);
 
 /* Another client is served by the only server: this one holds it not. */
 static void expect_free(void)

@@ -16,7 +16,7 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(cancel, .timeout = 60);
+TestSuite(cancel, .timeout = 300);
 
 static void cancel(const struct proxy *proxy, const struct wire *wire)
 {
@@ -29,7 +29,7 @@ Test(cancel, a_running_query)
     struct wire *wire = wire_session(proxy->port), *other = wire_session(proxy->port);
     wire_send_query(other, "select pg_sleep(0.7), 'other'");
     wire_send_query(wire, "select pg_sleep(60), 'mine'");
-    WAIT_FOR(backends_find("mine") != 0, 10000);
+    WAIT_FOR(backends_find("mine") != 0, LONG_MS);
     cancel(proxy, wire);
     wire_expect(wire, "T* E:57014 Z:I");
     wire_expect(other, "T D C:SELECT_1 Z:I");
@@ -37,7 +37,7 @@ Test(cancel, a_running_query)
     /* In a transaction it stays one, failed. */
     cr_assert_str_eq(wire_query(wire, "begin"), "");
     wire_send_query(wire, "select pg_sleep(60), 'mine'");
-    WAIT_FOR(backends_find("mine") != 0, 10000);
+    WAIT_FOR(backends_find("mine") != 0, LONG_MS);
     cancel(proxy, wire);
     wire_expect(wire, "T* E:57014 Z:E");
     cr_assert_str_eq(wire_query(wire, "rollback"), "");
@@ -48,7 +48,7 @@ Test(cancel, a_running_query)
     frontend_write_sync(&wire->out);
     frontend_write_query(&wire->out, "select 'behind'");
     wire_flush(wire);
-    WAIT_FOR(backends_find("mine") != 0, 10000);
+    WAIT_FOR(backends_find("mine") != 0, LONG_MS);
     cancel(proxy, wire);
     wire_expect(wire, "1 2 E:57014 Z:I T D:behind C:SELECT_1 Z:I");
     wire_close(&other);
@@ -63,7 +63,7 @@ Test(cancel, with_libpq)
     PGcancel *handle = PQgetCancel(connection);
     char text[256] = "";
     cr_assert_eq(PQsendQuery(connection, "select pg_sleep(60), 'mine'"), 1);
-    WAIT_FOR(backends_find("mine") != 0, 10000);
+    WAIT_FOR(backends_find("mine") != 0, LONG_MS);
     cr_assert_eq(PQcancel(handle, text, sizeof text), 1, "%s", text);
     PGresult *result = PQgetResult(connection);
     cr_assert_str_eq(PQresultErrorField(result, PG_DIAG_SQLSTATE), "57014");
@@ -80,7 +80,7 @@ Test(cancel, through_the_unix_socket)
     struct proxy *proxy = proxy_start("%s", "");
     struct wire *wire = wire_session(proxy->port);
     wire_send_query(wire, "select pg_sleep(60), 'mine'");
-    WAIT_FOR(backends_find("mine") != 0, 10000);
+    WAIT_FOR(backends_find("mine") != 0, LONG_MS);
     struct wire *messenger = wire_connect_unix(proxy->directory, proxy->port);
     frontend_write_cancel_request(&messenger->out, wire->pid, wire->key, wire->key_size);
     wire_flush_slowly(messenger);
@@ -96,7 +96,7 @@ Test(cancel, behind_an_ssl_request)
     struct proxy *proxy = proxy_start("%s", "");
     struct wire *wire = wire_session(proxy->port);
     wire_send_query(wire, "select pg_sleep(60), 'mine'");
-    WAIT_FOR(backends_find("mine") != 0, 10000);
+    WAIT_FOR(backends_find("mine") != 0, LONG_MS);
     struct wire *messenger = wire_connect(proxy->port);
     frontend_write_ssl_request(&messenger->out);
     wire_flush(messenger);
@@ -209,7 +209,7 @@ Test(cancel, in_session_mode)
     struct proxy *proxy = proxy_start("pool_mode = session\n");
     struct wire *wire = wire_session(proxy->port);
     wire_send_query(wire, "select pg_sleep(60), 'mine'");
-    WAIT_FOR(backends_find("mine") != 0, 10000);
+    WAIT_FOR(backends_find("mine") != 0, LONG_MS);
     cancel(proxy, wire);
     wire_expect(wire, "T* E:57014 Z:I");
     cr_assert_str_eq(wire_query(wire, "select 'after'"), "after");
@@ -227,7 +227,7 @@ Test(cancel, a_flood)
     struct proxy *proxy = proxy_start("budget = 2\nmax_client_conn = 3\n");
     struct wire *sleeper = wire_session(proxy->port), *worker = wire_session(proxy->port), *third = wire_session(proxy->port);
     wire_send_query(sleeper, "select pg_sleep(60), 'sleeper'");
-    WAIT_FOR(backends_find("sleeper") != 0, 10000);
+    WAIT_FOR(backends_find("sleeper") != 0, LONG_MS);
     /* Both servers exist before descriptors are counted. */
     cr_assert_str_eq(wire_query(worker, "select 'warm'"), "warm");
     int before = proxy_fd_count(proxy);
@@ -240,7 +240,7 @@ Test(cancel, a_flood)
     }
     cr_assert_str_eq(wire_query(worker, "select 'unharmed'"), "unharmed");
     for (int i = 0; i < FLOOD; i++) wire_close(&messengers[i]);
-    WAIT_FOR(proxy_fd_count(proxy) <= before, 10000);
+    WAIT_FOR(proxy_fd_count(proxy) <= before, LONG_MS);
     /* A thousand times the right key: one of them ends the query, none harms the next. */
     for (int i = 0; i < FLOOD; i++) {
         messengers[i] = wire_try_connect(proxy->port);
@@ -251,7 +251,7 @@ Test(cancel, a_flood)
     wire_expect(sleeper, "T* E:57014 Z:I");
     for (int i = 0; i < 200; i++) cr_assert_str_eq(wire_query(worker, "select 'unharmed' from pg_sleep(0.001)"), "unharmed");
     for (int i = 0; i < FLOOD; i++) wire_close(&messengers[i]);
-    WAIT_FOR(proxy_fd_count(proxy) <= before, 10000);
+    WAIT_FOR(proxy_fd_count(proxy) <= before, LONG_MS);
     cr_assert_str_eq(wire_query(third, "select 'third'"), "third");
     wire_close(&third);
     wire_close(&worker);
@@ -262,8 +262,9 @@ Test(cancel, a_flood)
 /* Connections that might become cancels and say no more hold no client slot for ever. */
 Test(cancel, half_a_request)
 {
-    struct proxy *proxy = proxy_start("client_login_timeout = 0.3\n");
+    struct proxy *proxy = proxy_start("%s", "");
     struct wire *wire = wire_session(proxy->port);
+    proxy_reconfigure(proxy, "client_login_timeout = 0.3\n");
     struct wire *messenger = wire_connect(proxy->port);
     frontend_write_cancel_request(&messenger->out, wire->pid, wire->key, wire->key_size);
     wire_flush_part(messenger, 13);
@@ -319,7 +320,7 @@ static bool race_once(struct racer *racer, struct wire *wire, struct wire **hand
     struct wire_message message;
     bool has_value = false, is_cancelled = false;
     for (;;) {
-        if (!wire_try_receive(wire, WIRE_TIMEOUT_MS, &message) || message.type == 0) {
+        if (!wire_try_receive(wire, LONG_MS, &message) || message.type == 0) {
             snprintf(racer->why, sizeof racer->why, "no answer to query %d", number);
             return false;
         }
@@ -382,6 +383,6 @@ Test(cancel, races_with_the_end_of_queries, .timeout = 600)
     cr_log_info("%d cancels against %d queries, %d hit", (int)race_cancels, queries, hits);
     cr_assert_gt(race_cancels, 500);
     cr_assert_gt(hits, 0, "no cancel ever hit");
-    WAIT_FOR(backends_busy() == 0, 10000);
+    WAIT_FOR(backends_busy() == 0, LONG_MS);
     proxy_finish(&proxy);
 }

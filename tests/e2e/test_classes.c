@@ -13,7 +13,7 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(classes, .timeout = 120);
+TestSuite(classes, .timeout = 300);
 
 enum { MOMENT_MS = 100 };
 
@@ -145,7 +145,7 @@ Test(classes, a_reserve_is_kept_for_its_class)
     }
     for (int i = 0; i < 3; i++) web[i] = named_session(proxy, "app", "web");
     /* Two workers hold servers, the other four wait, though two slots are free: those are web's. */
-    WAIT_FOR(backends_busy() == 2, 15000);
+    WAIT_FOR(backends_busy() == 2, LONG_MS);
     for (int i = 0; i < 2; i++) hold(web[i]);
     cr_expect_eq(backends_busy(), 4);
     ask(web[2], "select 5");
@@ -216,7 +216,7 @@ Test(classes, a_reload_takes_effect_for_clients_that_are_there)
     /* And away with it. */
     *strstr(config, "[class slow]") = '\0';
     proxy_reload_raw(proxy, config);
-    WAIT_FOR(proxy_log_count(proxy, " config_reloaded") == 2, 15000);
+    WAIT_FOR(proxy_log_count(proxy, " config_reloaded") == 2, LONG_MS);
     struct wire *third = named_session(proxy, "app", "slow");
     cr_expect_str_eq(wire_query(third, "select 3"), "3");
     let_go(first);

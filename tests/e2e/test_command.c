@@ -20,9 +20,9 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(command, .timeout = 60);
+TestSuite(command, .timeout = 300);
 
-enum { END_TIMEOUT_MS = 15000, ARGUMENTS_MAX = 16 };
+enum { ARGUMENTS_MAX = 16 };
 
 /* Run the program with these arguments, up to NULL: its exit status; the caller frees what it has printed. */
 static int run(char **output_out, ...)
@@ -36,7 +36,7 @@ static int run(char **output_out, ...)
     struct process_options options = {.identity = PROCESS_UNPRIVILEGED, .output_path = path};
     int status = 0;
     pid_t pid = process_start(argv, &options);
-    cr_assert(process_wait(pid, END_TIMEOUT_MS, &status), "%s still runs", argv[1]);
+    cr_assert(process_wait(pid, LONG_MS, &status), "%s still runs", argv[1]);
     cr_assert(WIFEXITED(status), "wait status 0x%x", status);
     *output_out = file_read(path);
     unlink(path);
@@ -185,7 +185,7 @@ Test(command, background)
     free(expected);
     free(text);
     cr_assert_eq(kill(pid, SIGTERM), 0);
-    WAIT_FOR(kill(pid, 0) != 0, END_TIMEOUT_MS);
+    WAIT_FOR(kill(pid, 0) != 0, LONG_MS);
     cr_assert_neq(access(pid_file, F_OK), 0);
     cr_assert_gt(file_count(log, " ended "), 0);
     free(config);
@@ -256,14 +256,14 @@ static char *output_of(const char *option)
     struct process_options options = {.identity = PROCESS_UNPRIVILEGED, .output_path = path};
     pid_t pid = process_start(argv, &options);
     struct wire *wire = NULL;
-    WAIT_FOR((wire = wire_try_connect(port)) != NULL, END_TIMEOUT_MS);
+    WAIT_FOR((wire = wire_try_connect(port)) != NULL, LONG_MS);
     wire_close(&wire);
     wire = wire_session(port);
     wire_query(wire, "listen bell"); /* pins, which is a detail of the log */
     cr_assert_str_eq(wire_query(wire, "select 1"), "1");
     wire_close(&wire);
     cr_assert_eq(kill(pid, SIGINT), 0);
-    cr_assert(process_wait(pid, END_TIMEOUT_MS, &status));
+    cr_assert(process_wait(pid, LONG_MS, &status));
     char *text = file_read(path);
     free(path);
     free(program);
@@ -357,14 +357,14 @@ static void expect_it_serves(const char *config, int port, const char *user, con
     int status;
     pid_t pid = process_start(argv, &options);
     struct wire *wire = NULL;
-    WAIT_FOR((wire = wire_try_connect(port)) != NULL || process_wait(pid, 0, &status), END_TIMEOUT_MS);
+    WAIT_FOR((wire = wire_try_connect(port)) != NULL || process_wait(pid, 0, &status), LONG_MS);
     cr_assert_not_null(wire, "%s", file_read(log));
     wire_close(&wire);
     PGconn *connection = sql_connect("host=127.0.0.1 port=%d user=%s dbname=%s password=secret sslmode=disable", port, user, database);
     cr_assert_str_eq(sql_value(connection, "select current_database()"), strcmp(database, "reports") == 0 ? "other" : "app");
     PQfinish(connection);
     cr_assert_eq(kill(pid, SIGINT), 0);
-    cr_assert(process_wait(pid, END_TIMEOUT_MS, &status));
+    cr_assert(process_wait(pid, LONG_MS, &status));
     free(log);
     free(program);
 }

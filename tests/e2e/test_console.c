@@ -21,7 +21,7 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(console, .timeout = 120);
+TestSuite(console, .timeout = 300);
 
 static const char roles[] = "admin_users = boss\nstats_users = looker, other\n";
 
@@ -400,7 +400,7 @@ Test(console, works_when_all_places_are_taken)
     wire_close(&three);
     wire_close(&two);
     struct wire *four = NULL;
-    WAIT_FOR((wire_close(&four), four = wire_try_connect(proxy->port)) && wire_try_login(four, "app", "app"), 10000);
+    WAIT_FOR((wire_close(&four), four = wire_try_connect(proxy->port)) && wire_try_login(four, "app", "app"), LONG_MS);
     PQfinish(local);
     PQfinish(boss);
     wire_close(&four);
@@ -422,7 +422,7 @@ Test(console, many_sessions)
     cr_assert_eq(backends_count(), 0);
     for (int i = 0; i < 74; i++) PQfinish(sessions[i]);
     struct wire *app = NULL;
-    WAIT_FOR((wire_close(&app), app = wire_try_connect(proxy->port)) && wire_try_login(app, "app", "app"), 10000);
+    WAIT_FOR((wire_close(&app), app = wire_try_connect(proxy->port)) && wire_try_login(app, "app", "app"), LONG_MS);
     wire_close(&app);
     proxy_finish(&proxy);
 }
@@ -436,7 +436,7 @@ Test(console, works_while_draining)
     cr_assert_str_eq(wire_query(busy, "begin; select 1"), "1");
     kill(proxy->pid, SIGTERM);
     struct wire *late = NULL;
-    WAIT_FOR((wire_close(&late), late = wire_try_connect(proxy->port)) == NULL || !wire_try_login(late, "app", "app"), 10000);
+    WAIT_FOR((wire_close(&late), late = wire_try_connect(proxy->port)) == NULL || !wire_try_login(late, "app", "app"), LONG_MS);
     wire_close(&late);
     cr_assert_str_eq(sql_value(boss, "show version"), "PgBouncer 1.25.2");
     PGconn *local = sql_connect("host=%s port=%d user=x dbname=pgturnstile", directory, proxy->port);
@@ -549,7 +549,7 @@ Test(console, stats_count_what_passed)
     int total = number(boss, "stats", "database", "app", "total_xact_count");
     wire_close(&app);
     sql_run(boss, "reconnect");
-    WAIT_FOR(number(boss, "lists", "list", "pools", "items") == 0, 20000);
+    WAIT_FOR(number(boss, "lists", "list", "pools", "items") == 0, LONG_MS);
     cr_expect_eq(number(boss, "stats", "database", "app", "total_xact_count"), total);
     PQfinish(boss);
     proxy_finish(&proxy);
@@ -567,13 +567,13 @@ Test(console, leases_and_the_queue)
     const char *pid = sql_value(holder, "select pg_backend_pid()");
     sql_run(pinned, "listen something");
     cr_assert_eq(PQsendQuery(first, "select 1"), 1);
-    WAIT_FOR(number(boss, "pools", "database", "app", "cl_waiting") == 1, 10000);
+    WAIT_FOR(number(boss, "pools", "database", "app", "cl_waiting") == 1, LONG_MS);
     cr_assert_eq(PQsendQuery(second, "select 2"), 1);
-    WAIT_FOR(number(boss, "pools", "database", "app", "cl_waiting") == 2, 10000);
+    WAIT_FOR(number(boss, "pools", "database", "app", "cl_waiting") == 2, LONG_MS);
 
     cr_expect_str_eq(cell(boss, "leases", "application_name", "holder", "pid"), pid);
     cr_expect_str_eq(cell(boss, "leases", "application_name", "holder", "state"), "idle in transaction");
-    WAIT_FOR(strcmp(cell(boss, "leases", "application_name", "pinned", "state"), "idle") == 0, 10000); /* it has been inquired about */
+    WAIT_FOR(strcmp(cell(boss, "leases", "application_name", "pinned", "state"), "idle") == 0, LONG_MS); /* it has been inquired about */
     cr_expect_str_eq(cell(boss, "leases", "application_name", "pinned", "pinned"), "LISTEN");
     cr_expect_str_eq(cell(boss, "pins", "reason", "LISTEN", "clients"), "1");
     cr_expect_str_eq(cell(boss, "pins", "reason", "LISTEN", "total"), "1");
@@ -589,12 +589,12 @@ Test(console, leases_and_the_queue)
     cr_expect_str_eq(cell(boss, "pools", "database", "app", "cl_pinned"), "1");
     cr_expect_str_eq(cell(boss, "databases", "name", "app", "current_connections"), "2");
     cr_expect_str_eq(cell(boss, "databases", "name", "app", "current_client_connections"), "4");
-    WAIT_FOR(number(boss, "waiting", "application_name", "first", "waited_us") > 50000, 10000);
+    WAIT_FOR(number(boss, "waiting", "application_name", "first", "waited_us") > 50000, LONG_MS);
     WAIT_FOR(number(boss, "pools", "database", "app", "maxwait_us") + 1000000 * number(boss, "pools", "database", "app", "maxwait") > 50000,
              10000);
 
     PQsendQuery(holder, "select pg_sleep(60)");
-    WAIT_FOR(strcmp(cell(boss, "leases", "application_name", "holder", "state"), "running") == 0, 10000);
+    WAIT_FOR(strcmp(cell(boss, "leases", "application_name", "holder", "state"), "running") == 0, LONG_MS);
     sql_run(boss, "kill_client %s", cell(boss, "clients", "application_name", "holder", "id"));
     PGresult *result = PQgetResult(first);
     cr_assert_str_eq(PQgetvalue(result, 0, 0), "1");

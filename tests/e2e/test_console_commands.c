@@ -19,7 +19,7 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(console_commands, .timeout = 120);
+TestSuite(console_commands, .timeout = 300);
 
 static const char roles[] = "admin_users = boss\nstats_users = looker\n";
 
@@ -84,7 +84,7 @@ static struct load *load_start(const struct proxy *proxy, bool reconnects)
 static void load_go_on(const struct load *load, int transactions)
 {
     int until = load->done + transactions;
-    WAIT_FOR(load->done >= until, 30000);
+    WAIT_FOR(load->done >= until, LONG_MS);
 }
 
 static void load_end(struct load *load)
@@ -232,7 +232,7 @@ Test(console_commands, pause_waits_for_the_transaction)
     wire_login(other, "app", "other", NULL);
     cr_assert_str_eq(wire_query(busy, "begin; select 1"), "1");
     cr_assert_eq(PQsendQuery(boss, "pause app"), 1);
-    WAIT_FOR(strcmp(sql_value(looker, "show version"), "") != 0 && sql_int(looker, "show lists") >= 0, 10000);
+    WAIT_FOR(strcmp(sql_value(looker, "show version"), "") != 0 && sql_int(looker, "show lists") >= 0, LONG_MS);
     wire_send_query(next, "select 'waited'");
     wire_settle(proxy->port);
     cr_assert_str_eq(wire_query(other, "select 'not paused'"), "not paused");
@@ -291,12 +291,12 @@ Test(console_commands, kill_drops_clients_and_cancels)
     struct wire *idle = wire_session(proxy->port), *running = wire_session(proxy->port), *other = wire_connect(proxy->port);
     wire_login(other, "app", "other", NULL);
     wire_send_query(running, "select pg_sleep(60) /* running */");
-    WAIT_FOR(backends_find("running") != 0, 10000);
+    WAIT_FOR(backends_find("running") != 0, LONG_MS);
     sql_run(boss, "kill app");
     wire_expect(idle, "E:57P01 -");
     wire_expect(running, "T* E:57P01 -");
     cr_assert_str_eq(wire_query(other, "select 'spared'"), "spared");
-    WAIT_FOR(backends_count() == 1, 10000);
+    WAIT_FOR(backends_count() == 1, LONG_MS);
     /* As after PAUSE: new queries wait. */
     struct wire *late = wire_session(proxy->port);
     wire_send_query(late, "select 'resumed'");
@@ -327,10 +327,12 @@ static const char *config_value(PGconn *connection, const char *key)
 
 Test(console_commands, set_and_reload)
 {
-    struct proxy *proxy = proxy_start("budget = 1\nquery_wait_timeout = 0.25\n%s", roles);
+    struct proxy *proxy = proxy_start("budget = 1\nquery_wait_timeout = 60\n%s", roles);
     PGconn *boss = console(proxy, "boss");
     struct wire *holder = wire_session(proxy->port), *second = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(holder, "begin; select 1"), "1");
+    cr_assert_str_eq(config_value(boss, "query_wait_timeout"), "60");
+    sql_run(boss, "set query_wait_timeout = 0.25");
     cr_assert_str_eq(config_value(boss, "query_wait_timeout"), "0.25");
     cr_assert_str_eq(wire_query(second, "select 1"), "!53300");
     sql_run(boss, "set budget = 2");
@@ -369,7 +371,7 @@ static void expect_ended(struct proxy *proxy)
     cr_assert(process_wait(proxy->pid, 10000, &status), "still runs");
     proxy->pid = 0;
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status 0x%x", status);
-    WAIT_FOR(backends_count() == 0, 10000);
+    WAIT_FOR(backends_count() == 0, LONG_MS);
 }
 
 Test(console_commands, shutdown_at_once)

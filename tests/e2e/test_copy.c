@@ -26,7 +26,7 @@ static void finish(void)
     session_finish(&proxy, &wire);
 }
 
-TestSuite(copy, .init = start, .fini = finish, .timeout = 60);
+TestSuite(copy, .init = start, .fini = finish, .timeout = 300);
 
 static void stage_query(const char *text)
 {

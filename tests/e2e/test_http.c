@@ -22,9 +22,7 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(http, .timeout = 120);
-
-enum { END_TIMEOUT_MS = 20000 };
+TestSuite(http, .timeout = 300);
 
 static int port;
 static char *body; /* of the last answer */
@@ -79,7 +77,7 @@ Test(http, metrics_count_what_was_run)
     cr_expect_eq(metric("pgturnstile_slots{state=\"idle\"}"), backends_count());
     cr_expect_eq(metric("pgturnstile_pool_slots{database=\"app\",user=\"app\",state=\"idle\"}"), backends_count());
     wire_close(&wire);
-    WAIT_FOR(metric("pgturnstile_clients") == 0, 10000);
+    WAIT_FOR(metric("pgturnstile_clients") == 0, LONG_MS);
     proxy_finish(&proxy);
 }
 
@@ -105,7 +103,7 @@ Test(http, what_the_search_for_duplicates_finds)
     cr_assert_str_eq(wire_query(wire, "insert into asked values (7)"), "");
     for (int i = 0; i < 60; i++) cr_assert_str_eq(wire_query(wire, "select n from asked where n = 7"), "7");
     wire_close(&wire);
-    WAIT_FOR(strcmp(live("jsonb_array_length(j->'duplicates')"), "1") == 0, 30000);
+    WAIT_FOR(strcmp(live("jsonb_array_length(j->'duplicates')"), "1") == 0, LONG_MS);
     cr_expect_str_eq(live("j->'duplicates'->0->>'verdict'"), "exact_duplicate");
     cr_expect_str_eq(live("j->'duplicates'->0->>'database'"), "app");
     cr_expect_eq(metric("pgturnstile_findings_total{verdict=\"exact_duplicate\"}"), 1);
@@ -127,13 +125,13 @@ Test(http, a_queue_is_seen)
     cr_assert_str_eq(wire_query(holder, "begin"), "");
     cr_assert_str_eq(wire_query(holder, "select 1"), "1");
     wire_send_query(waiter, "select 2");
-    WAIT_FOR(metric("pgturnstile_waiting") == 1, 10000);
+    WAIT_FOR(metric("pgturnstile_waiting") == 1, LONG_MS);
     cr_expect_eq(metric("pgturnstile_class_waiting{class=\"default\"}"), 1);
     cr_expect_eq(metric("pgturnstile_pool_waiting{database=\"app\",user=\"app\"}"), 1);
-    WAIT_FOR(metric("pgturnstile_class_longest_wait_seconds{class=\"default\"}") > 0.2, 10000);
+    WAIT_FOR(metric("pgturnstile_class_longest_wait_seconds{class=\"default\"}") > 0.2, LONG_MS);
     cr_expect_str_eq(live("j->'classes'->0->>'waiting'"), "1");
     cr_expect_str_eq(live("(j->'classes'->0->>'longest_wait_ms')::float > 200"), "t");
-    WAIT_FOR(strcmp(live("j->'history'->'waiting'->>-1 = '1' and j->'history'->'in_use'->>-1 = '1'"), "t") == 0, 10000);
+    WAIT_FOR(strcmp(live("j->'history'->'waiting'->>-1 = '1' and j->'history'->'in_use'->>-1 = '1'"), "t") == 0, LONG_MS);
     cr_assert_str_eq(wire_query(holder, "commit"), "");
     wire_expect(waiter, "N* T D:2 C:SELECT_1 Z:I");
     cr_expect_eq(metric("pgturnstile_waiting"), 0);
@@ -168,7 +166,7 @@ Test(http, seats_are_what_postgresql_sees)
     wire_close(&running);
     wire_close(&idle);
     wire_close(&pinned);
-    WAIT_FOR(strcmp(live("j->>'leased'"), "0") == 0, 10000);
+    WAIT_FOR(strcmp(live("j->>'leased'"), "0") == 0, LONG_MS);
     proxy_finish(&proxy);
 }
 
@@ -270,7 +268,7 @@ Test(http, not_ready_without_a_database)
     struct wire *wire = wire_connect(proxy->port);
     frontend_write_startup(&wire->out, 3, 0, (const char *const[]){"user", "app", "database", "app", NULL});
     wire_flush(wire);
-    WAIT_FOR(http_status(port, "/readyz") == 503, 10000);
+    WAIT_FOR(http_status(port, "/readyz") == 503, LONG_MS);
     cr_expect_eq(get("/readyz"), 503);
     cr_expect_str_eq(body, "no database can be logged in to\n");
     cr_expect_eq(http_status(port, "/healthz"), 200);
@@ -285,7 +283,7 @@ Test(http, not_ready_without_a_database)
 static void expect_ended(struct proxy *proxy)
 {
     int status = 0;
-    cr_assert(process_wait(proxy->pid, END_TIMEOUT_MS, &status), "still runs");
+    cr_assert(process_wait(proxy->pid, LONG_MS, &status), "still runs");
     proxy->pid = 0;
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status 0x%x", status);
 }
@@ -298,7 +296,7 @@ Test(http, metrics_go_on_while_draining)
     cr_assert_str_eq(wire_query(wire, "select 1"), "1");
     cr_expect_eq(metric("pgturnstile_draining"), 0);
     kill(proxy->pid, SIGTERM);
-    WAIT_FOR(http_status(port, "/readyz") == 503, 10000);
+    WAIT_FOR(http_status(port, "/readyz") == 503, LONG_MS);
     cr_expect_eq(get("/readyz"), 503);
     cr_expect_str_eq(body, "draining\n");
     cr_expect_eq(http_status(port, "/healthz"), 200);
@@ -330,7 +328,7 @@ Test(http, the_end_waits_for_no_request)
     pthread_t askers[ASKERS];
     struct proxy *proxy = start("");
     for (int i = 0; i < ASKERS; i++) cr_assert_eq(pthread_create(&askers[i], NULL, keep_asking, NULL), 0);
-    WAIT_FOR(answers > 20, 20000);
+    WAIT_FOR(answers > 20, LONG_MS);
     kill(proxy->pid, SIGINT);
     expect_ended(proxy);
     is_over = true;

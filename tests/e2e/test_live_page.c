@@ -15,7 +15,7 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(live_page, .timeout = 240);
+TestSuite(live_page, .timeout = 300);
 
 /* The page after its script has run, as HTML. */
 static char *open_page(int port)
@@ -63,7 +63,7 @@ Test(live_page, draws_seats_queues_and_holders)
     cr_assert_str_eq(wire_query(idle, "select 1"), "1");
     cr_assert_str_eq(wire_query(pinned, "listen x"), "");
     wire_send_query(running, "select pg_sleep(200)");
-    WAIT_FOR(backends_find("pg_sleep(200)") != 0, 10000);
+    WAIT_FOR(backends_find("pg_sleep(200)") != 0, LONG_MS);
     wire_send_query(waiter, "select 1");
     wire_settle(proxy->port);
     char *html = open_page(port);

@@ -16,7 +16,7 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(pins, .timeout = 60);
+TestSuite(pins, .timeout = 300);
 
 enum { STEPS_MAX = 7 };
 
@@ -264,7 +264,7 @@ Test(pins, a_client_that_dies_leaves_a_clean_server)
                 "(select count(*) from pg_prepared_statements where name = 'p'), "
                 "(select application_name from pg_stat_activity where pid = pg_backend_pid()))"),
             "4MB|app|0|0|0|0|");
-        WAIT_FOR(sql_int(sql_direct(), "select count(*) from pg_locks where locktype = 'advisory'") == 0, 10000);
+        WAIT_FOR(sql_int(sql_direct(), "select count(*) from pg_locks where locktype = 'advisory'") == 0, LONG_MS);
         wire_close(&wire);
     }
     finish();
@@ -348,12 +348,12 @@ Test(pins, more_pins_than_max_pinned)
     /* The first one may hold more, and when it holds nothing the next may. */
     cr_assert_str_eq(wire_query(first, "create temp table mine (n int)"), "");
     cr_assert_str_eq(wire_query(first, "drop table mine; unlisten *"), "");
-    WAIT_FOR(wire_query(second, "listen news")[0] != '!', 5000);
+    WAIT_FOR(wire_query(second, "listen news")[0] != '!', LONG_MS);
     cr_assert_str_eq(wire_query(second, "select 1"), "1");
     holdings_expect_refusal(first, "listen news", "max_pinned");
     wire_close(&second);
     wire_settle(port);
-    WAIT_FOR(wire_query(first, "listen news")[0] != '!', 5000);
+    WAIT_FOR(wire_query(first, "listen news")[0] != '!', LONG_MS);
     wire_close(&first);
     finish();
 }

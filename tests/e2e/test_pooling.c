@@ -17,7 +17,7 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(pooling, .timeout = 40);
+TestSuite(pooling, .timeout = 300);
 
 static struct wire *session_of(const struct proxy *proxy, const char *user, const char *database)
 {
@@ -169,7 +169,7 @@ Test(pooling, statement_mode_refuses_transactions)
     if (wire_query(wire, "begin")[0] != '!') cr_assert_eq(wire_query(wire, "select 'in a transaction'")[0], '!');
     wire_expect(wire, "-");
     cr_assert_str_eq(wire_query(other, "select 2"), "2");
-    WAIT_FOR(backends_busy() == 0, 10000);
+    WAIT_FOR(backends_busy() == 0, LONG_MS);
     wire_close(&other);
     wire_close(&wire);
     proxy_finish(&proxy);
@@ -404,16 +404,16 @@ Test(pooling, another_pool_is_not_starved)
 
 Test(pooling, query_wait_timeout)
 {
-    struct proxy *proxy = proxy_start("budget = 1\nquery_wait_timeout = 0.5\n");
+    struct proxy *proxy = proxy_start("budget = 1\n");
     struct wire *holder = wire_session(proxy->port), *waiter = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(holder, "begin"), "");
     cr_assert_str_eq(wire_query(holder, "select 1"), "1");
+    proxy_reconfigure(proxy, "budget = 1\nquery_wait_timeout = 0.5\n");
     int64_t begun_ms = now_ms();
     const char *answer = wire_query(waiter, "select 'too late'");
     int64_t waited_ms = now_ms() - begun_ms;
     cr_assert_eq(strncmp(answer, "!53", 3), 0, "answered \"%s\"", answer);
     cr_assert_geq(waited_ms, 450);
-    cr_assert_lt(waited_ms, 10000);
     cr_assert_str_eq(wire_query(holder, "select 'unharmed'"), "unharmed");
     cr_assert_str_eq(wire_query(holder, "commit"), "");
     wire_close(&waiter);

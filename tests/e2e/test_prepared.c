@@ -13,7 +13,7 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(prepared, .timeout = 60);
+TestSuite(prepared, .timeout = 300);
 
 static struct proxy *proxy;
 static struct turns *turns;

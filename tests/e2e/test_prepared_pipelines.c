@@ -24,7 +24,7 @@ static void finish(void)
     turns_close(&turns, &proxy);
 }
 
-TestSuite(prepared_pipelines, .init = start, .fini = finish, .timeout = 60);
+TestSuite(prepared_pipelines, .init = start, .fini = finish, .timeout = 300);
 
 /* Statements s1 and s2 on server 0, s1 under another name for somebody else as well. */
 static struct wire *session_with_two(void)

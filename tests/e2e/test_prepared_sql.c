@@ -28,7 +28,7 @@ static void finish(void)
     turns_close(&turns, &proxy);
 }
 
-TestSuite(prepared_sql, .init = start, .fini = finish, .timeout = 60);
+TestSuite(prepared_sql, .init = start, .fini = finish, .timeout = 300);
 
 static struct wire *session_with(const char *name, const char *value)
 {

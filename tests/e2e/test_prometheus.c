@@ -20,8 +20,6 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-enum { DEADLINE_MS = 90000 };
-
 static struct proxy *proxy;
 static pid_t prometheus;
 static int http_port, prometheus_port;
@@ -90,7 +88,7 @@ static void end(void)
     proxy_finish(&proxy);
 }
 
-TestSuite(prometheus, .init = start, .fini = end, .timeout = 240);
+TestSuite(prometheus, .init = start, .fini = end, .timeout = 300);
 
 /* ---- its answers ---- */
 
@@ -154,12 +152,12 @@ static bool is_scraped(void)
 Test(prometheus, scrapes_without_an_error)
 {
     if (!proxy) return;
-    WAIT_FOR(is_scraped(), DEADLINE_MS);
+    WAIT_FOR(is_scraped(), LONG_MS);
     cr_expect_str_eq(ask("/api/v1/targets", "j->'data'->'activeTargets'->0->>'lastError'"), "");
     cr_expect_str_eq(value_of("pgturnstile_budget"), "1");
     struct wire *wire = wire_session(proxy->port);
     for (int i = 0; i < 10; i++) cr_assert_str_eq(wire_query(wire, "select 'x'"), "x");
-    WAIT_FOR(atof(value_of("pgturnstile_class_leases_total{class=\"default\"}")) >= 10, DEADLINE_MS);
+    WAIT_FOR(atof(value_of("pgturnstile_class_leases_total{class=\"default\"}")) >= 10, LONG_MS);
     cr_expect_str_eq(ask("/api/v1/metadata?metric=pgturnstile_wait_seconds", "j->'data'->'pgturnstile_wait_seconds'->0->>'unit'"),
                      "seconds", "it speaks OpenMetrics with us");
     cr_expect_str_eq(
@@ -173,19 +171,19 @@ Test(prometheus, an_alert_fires_while_there_is_a_queue)
 {
     if (!proxy) return;
     struct wire *holder = wire_session(proxy->port), *waiter = wire_session(proxy->port);
-    WAIT_FOR(is_scraped(), DEADLINE_MS);
+    WAIT_FOR(is_scraped(), LONG_MS);
     cr_expect_not(fires("QueueBuildsUp"));
     cr_assert_str_eq(wire_query(holder, "begin"), "");
     cr_assert_str_eq(wire_query(holder, "select 1"), "1");
     wire_send_query(waiter, "select 2");
-    WAIT_FOR(fires("PgturnstileQueueBuildsUp:default "), DEADLINE_MS);
-    WAIT_FOR(fires("PgturnstileBudgetExhausted: "), DEADLINE_MS);
+    WAIT_FOR(fires("PgturnstileQueueBuildsUp:default "), LONG_MS);
+    WAIT_FOR(fires("PgturnstileBudgetExhausted: "), LONG_MS);
     cr_expect_not(fires("PgturnstileNotReady"));
     cr_expect_not(fires("PgturnstileDown"));
     cr_assert_str_eq(wire_query(holder, "commit"), "");
     wire_expect(waiter, "N* T D:2 C:SELECT_1 Z:I");
-    WAIT_FOR(!fires("PgturnstileQueueBuildsUp"), DEADLINE_MS);
-    WAIT_FOR(!fires("PgturnstileBudgetExhausted"), DEADLINE_MS);
+    WAIT_FOR(!fires("PgturnstileQueueBuildsUp"), LONG_MS);
+    WAIT_FOR(!fires("PgturnstileBudgetExhausted"), LONG_MS);
     wire_close(&waiter);
     wire_close(&holder);
 }
@@ -225,7 +223,7 @@ Test(prometheus, each_panel_of_the_dashboard_has_data)
     struct wire *wire = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(wire, "select 'x'"), "x");
     cr_assert_str_eq(wire_query(wire, "select 1/0"), "!22012");
-    WAIT_FOR(atof(value_of("count_over_time(pgturnstile_pool_slots{state=\"idle\"}[1m])")) >= 3, DEADLINE_MS);
+    WAIT_FOR(atof(value_of("count_over_time(pgturnstile_pool_slots{state=\"idle\"}[1m])")) >= 3, LONG_MS);
     char *dashboard = source_file("etc/grafana/pgturnstile.json");
     int count = atoi(json_value(dashboard, "(select count(*) from jsonb_path_query(j, '$.panels[*].targets[*].expr'))"));
     cr_assert_gt(count, 20);

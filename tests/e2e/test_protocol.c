@@ -30,7 +30,7 @@ static void finish(void)
     session_finish(&proxy, &wire);
 }
 
-TestSuite(protocol, .init = start, .fini = finish, .timeout = 60);
+TestSuite(protocol, .init = start, .fini = finish, .timeout = 300);
 
 static void stage_query(const char *statement, const char *text, const char *value)
 {
@@ -401,14 +401,14 @@ Test(protocol, parameter_status_while_idle)
     cr_assert_str_eq(wire_query(other, "select 1"), "1");
     sql_run(sql_direct(), "alter system set TimeZone = 'America/New_York'");
     sql_run(sql_direct(), "select pg_reload_conf()");
-    WAIT_FOR(strcmp(sql_value(sql_direct(), "show TimeZone"), "America/New_York") == 0, 10000);
+    WAIT_FOR(strcmp(sql_value(sql_direct(), "show TimeZone"), "America/New_York") == 0, LONG_MS);
     for (int i = 0; i < 20; i++) {
         cr_assert_str_eq(wire_query(other, "select 'still'"), "still");
         cr_assert_str_eq(wire_query(wire, "select 'here'"), "here");
     }
     sql_run(sql_direct(), "alter system reset TimeZone");
     sql_run(sql_direct(), "select pg_reload_conf()");
-    WAIT_FOR(strcmp(sql_value(sql_direct(), "show TimeZone"), "UTC") == 0, 10000);
+    WAIT_FOR(strcmp(sql_value(sql_direct(), "show TimeZone"), "UTC") == 0, LONG_MS);
     cr_assert_str_eq(wire_query(wire, "select 'again'"), "again");
     wire_close(&other);
 }

@@ -216,7 +216,7 @@ Test(random, every_answer_is_ones_own)
     }
     fprintf(stderr, "%d steps, %d departures, %d refusals\n", total, departures, refusals);
     cr_assert_gt(total, 500);
-    WAIT_FOR(backends_busy() == 0, 10000);
+    WAIT_FOR(backends_busy() == 0, LONG_MS);
     int peak = sampler_stop(&sampler);
     if (turns_is_reference()) return;
     cr_assert_leq(peak, BUDGET);

@@ -25,7 +25,7 @@ static void finish(void)
     turns_close(&turns, &proxy);
 }
 
-TestSuite(reset, .init = start, .fini = finish, .timeout = 60);
+TestSuite(reset, .init = start, .fini = finish, .timeout = 300);
 
 static struct wire *session_with_settings(void)
 {

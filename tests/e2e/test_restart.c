@@ -25,9 +25,7 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(restart, .timeout = 120);
-
-enum { END_TIMEOUT_MS = 20000 };
+TestSuite(restart, .timeout = 300);
 
 /* Every proxy here has a pidfile of its own, and with it a restart_socket. */
 static struct proxy *start(const char *settings)
@@ -60,7 +58,7 @@ static void expect_pid_file(const struct proxy *proxy, pid_t pid)
 static void expect_ended(struct proxy *proxy)
 {
     int status = 0;
-    cr_assert(process_wait(proxy->pid, END_TIMEOUT_MS, &status), "still runs");
+    cr_assert(process_wait(proxy->pid, LONG_MS, &status), "still runs");
     proxy->pid = 0;
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status 0x%x", status);
 }
@@ -121,7 +119,7 @@ static void *stay(void *unused)
 static void expect_progress(void)
 {
     int before = load.transactions;
-    WAIT_FOR(load.transactions > before + 3 * (RECONNECTING + STAYING), 20000);
+    WAIT_FOR(load.transactions > before + 3 * (RECONNECTING + STAYING), LONG_MS);
 }
 
 Test(restart, no_connection_and_no_transaction_fails)
@@ -143,7 +141,7 @@ Test(restart, no_connection_and_no_transaction_fails)
         proxy_finish(&proxy);
         proxy = younger;
         expect_progress();
-        WAIT_FOR(proxy_log_count(proxy, " restart_finished ") == 1, 10000);
+        WAIT_FOR(proxy_log_count(proxy, " restart_finished ") == 1, LONG_MS);
         cr_assert_eq(proxy_log_count(proxy, "restart_older_lost"), 0);
     }
     load.is_over = true;
@@ -191,7 +189,7 @@ Test(restart, a_cancel_request_reaches_the_older)
     struct proxy *proxy = start("");
     struct wire *old = wire_session(proxy->port);
     wire_send_query(old, "select pg_sleep(60) /* mine */");
-    WAIT_FOR(backends_find("mine") != 0, 10000);
+    WAIT_FOR(backends_find("mine") != 0, LONG_MS);
     struct proxy *younger = proxy_take_over(proxy);
     wire_cancel(younger->port, old->pid, old->key, old->key_size);
     wire_expect(old, "T* E:57014 Z:I");
@@ -242,8 +240,8 @@ Test(restart, the_older_outlives_a_younger_that_is_killed)
     cr_assert_str_eq(wire_query(old, "begin"), "");
     cr_assert_str_eq(wire_query(old, "select 1"), "1");
     struct proxy *younger = proxy_take_over(proxy);
-    proxy_stop(younger, SIGKILL, END_TIMEOUT_MS);
-    WAIT_FOR(proxy_log_count(proxy, " restart_younger_gone ") == 1, 10000);
+    proxy_stop(younger, SIGKILL, LONG_MS);
+    WAIT_FOR(proxy_log_count(proxy, " restart_younger_gone ") == 1, LONG_MS);
     cr_assert_str_eq(wire_query(other, "select 2"), "2");
     cr_assert_str_eq(wire_query(old, "commit"), "");
     wire_close(&other);
@@ -292,7 +290,7 @@ static void expect_no_takeover(const char *config_path, const char *word)
     struct process_options options = {.identity = PROCESS_UNPRIVILEGED, .output_path = log};
     int status = 0;
     pid_t pid = process_start(argv, &options);
-    cr_assert(process_wait(pid, END_TIMEOUT_MS, &status), "took over");
+    cr_assert(process_wait(pid, LONG_MS, &status), "took over");
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 1, "wait status 0x%x", status);
     cr_assert_gt(file_count(log, word), 0, "%s", file_read(log));
     free(program);
@@ -383,7 +381,7 @@ Test(restart, nobody_to_take_over_from)
 {
     struct proxy *proxy = start("");
     char *config = text_format("%s", proxy->config_path);
-    cr_assert_eq(proxy_stop(proxy, SIGINT, END_TIMEOUT_MS), 0);
+    cr_assert_eq(proxy_stop(proxy, SIGINT, LONG_MS), 0);
     expect_no_takeover(config, "cannot reach the running pgturnstile");
     free(config);
     proxy_finish(&proxy);

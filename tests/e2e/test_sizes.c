@@ -192,7 +192,7 @@ Test(sizes, a_reader_that_does_not_read)
     proxy_reset_peak(proxy);
     wire_shrink_buffers(wire, 200000);
     wire_send_query(wire, text);
-    WAIT_FOR(is_server_blocked(), 15000);
+    WAIT_FOR(is_server_blocked(), LONG_MS);
     for (int i = 0; i < 50; i++) cr_assert_str_eq(wire_query(other, "select 'unharmed'"), "unharmed");
     cr_assert(is_server_blocked());
     wire_expect(wire, "T");

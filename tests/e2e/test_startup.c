@@ -26,7 +26,7 @@ static void finish(void)
     proxy_finish(&proxy);
 }
 
-TestSuite(startup, .init = start, .fini = finish, .timeout = 40);
+TestSuite(startup, .init = start, .fini = finish, .timeout = 300);
 
 static void stage_startup(struct wire *wire, uint16_t major, uint16_t minor, const char *name, const char *value)
 {
@@ -563,7 +563,7 @@ Test(startup, half_a_login_leaves_nothing_behind)
         else
             wire_abort(&wire);
     }
-    WAIT_FOR(proxy_fd_count(proxy) <= before, 10000);
+    WAIT_FOR(proxy_fd_count(proxy) <= before, LONG_MS);
     expect_working(session);
     wire_close(&session);
 }

@@ -18,7 +18,7 @@
 
 const struct postgres_options e2e_postgres_options = {.max_connections = 60};
 
-enum { CROWD_MAX = 4000, SOON_MS = 15000 };
+enum { CROWD_MAX = 4000 };
 
 static struct wire *crowd[CROWD_MAX];
 
@@ -35,7 +35,7 @@ static void start(void)
     setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-TestSuite(storms, .init = start, .timeout = 150);
+TestSuite(storms, .init = start, .timeout = 300);
 
 /* A client that notices when it is not served. */
 struct runner {
@@ -71,7 +71,7 @@ static void runner_start(struct runner *runner, int port, const char *user)
 {
     *runner = (struct runner){.port = port, .user = user};
     cr_assert_eq(pthread_create(&runner->thread, NULL, run, runner), 0);
-    WAIT_FOR(runner->served > 0 || runner->has_failed, SOON_MS);
+    WAIT_FOR(runner->served > 0 || runner->has_failed, LONG_MS);
 }
 
 static void runner_stop(struct runner *runner)
@@ -93,7 +93,7 @@ Test(storms, a_thousand_leave_in_mid_query)
     for (int i = 0; i < size; i++) {
         crowd[i] = wire_session(proxy->port);
         wire_send_query(crowd[i], i % 2 ? "select pg_sleep(600)" : "begin; select pg_sleep(600)");
-        if (i == 4 * BUDGET) WAIT_FOR(backends_busy() == BUDGET, SOON_MS);
+        if (i == 4 * BUDGET) WAIT_FOR(backends_busy() == BUDGET, LONG_MS);
     }
     wire_settle(proxy->port);
     cr_assert_eq(backends_busy(), BUDGET);
@@ -101,7 +101,7 @@ Test(storms, a_thousand_leave_in_mid_query)
     int logins = proxy_log_count(proxy, "server_login ");
     int64_t begun_ms = now_ms();
     for (int i = 0; i < size; i++) wire_abort(&crowd[i]);
-    WAIT_FOR(backends_busy() == 0, SOON_MS);
+    WAIT_FOR(backends_busy() == 0, LONG_MS);
     cr_log_info("free after %d ms", (int)(now_ms() - begun_ms));
     cr_assert_str_eq(backends_pids(), pids);
     cr_assert_eq(proxy_log_count(proxy, "server_login "), logins);
@@ -139,7 +139,7 @@ Test(storms, thousands_connect_at_once)
 struct intruder {
     int port;
     atomic_bool *is_over;
-    int refused;
+    atomic_int refused;
     char why[200];
     pthread_t thread;
 };
@@ -160,9 +160,16 @@ static void *intrude(void *argument)
     return NULL;
 }
 
+static int refusals(const struct intruder intruders[], int count)
+{
+    int sum = 0;
+    for (int i = 0; i < count; i++) sum += intruders[i].refused;
+    return sum;
+}
+
 Test(storms, the_refused_come_again_and_again)
 {
-    enum { INTRUDERS = 4, MOMENT_MS = 1500 };
+    enum { INTRUDERS = 4, TIMES = 100 };
     struct proxy *proxy = proxy_start("max_client_conn = 1\n");
     struct runner runner;
     runner_start(&runner, proxy->port, "app");
@@ -173,18 +180,14 @@ Test(storms, the_refused_come_again_and_again)
         intruders[i].is_over = &is_over;
         cr_assert_eq(pthread_create(&intruders[i].thread, NULL, intrude, &intruders[i]), 0);
     }
-    int before = runner.served, refused = 0;
-    int64_t end_ms = now_ms() + MOMENT_MS;
-    while (now_ms() < end_ms) nap();
+    int before = runner.served;
+    WAIT_FOR(runner.served - before > TIMES && refusals(intruders, INTRUDERS) > TIMES, LONG_MS);
     is_over = true;
     for (int i = 0; i < INTRUDERS; i++) {
         pthread_join(intruders[i].thread, NULL);
         cr_assert_str_empty(intruders[i].why, "%s", intruders[i].why);
-        refused += intruders[i].refused;
     }
-    cr_log_info("%d served beside %d refused", runner.served - before, refused);
-    cr_assert_gt(runner.served - before, 20);
-    cr_assert_gt(refused, 20);
+    cr_log_info("%d served beside %d refused", runner.served - before, refusals(intruders, INTRUDERS));
     runner_stop(&runner);
     proxy_finish(&proxy);
 }
@@ -215,7 +218,7 @@ Test(storms, slow_logins_harm_nobody)
         frontend_write_startup(&waiting[i]->out, 3, 0, pairs);
         wire_flush(waiting[i]);
     }
-    WAIT_FOR(fake_server_connections(slow) >= SLOW, SOON_MS);
+    WAIT_FOR(fake_server_connections(slow) >= SLOW, LONG_MS);
     /* A pool that has no server yet gets one. */
     struct wire *other = wire_connect(proxy->port);
     wire_login(other, "app2", "app", NULL);
@@ -238,7 +241,7 @@ Test(storms, hanging_cancels_stop_no_others)
     char *databases = text_format("app = host=%s port=%d\nfrozen = host=127.0.0.1 port=%d dbname=app\n", postgres_shared()->directory,
                                   postgres_shared()->port, frozen->port);
     struct proxy *proxy = proxy_start_with(&(struct proxy_options){
-        .databases = databases, .settings = "budget = 20\nabandon_timeout = 30\ncancel_wait_timeout = 1\nserver_close_timeout = 1\n"});
+        .databases = databases, .settings = "budget = 20\nabandon_timeout = 30\ncancel_wait_timeout = 5\nserver_close_timeout = 1\n"});
     for (int i = 0; i < STUCK; i++) {
         stuck[i] = wire_connect(proxy->port);
         wire_login(stuck[i], "app", "frozen", NULL);
@@ -247,7 +250,7 @@ Test(storms, hanging_cancels_stop_no_others)
     }
     struct wire *wire = wire_session(proxy->port);
     wire_send_query(wire, "select pg_sleep(600), 'mine'");
-    WAIT_FOR(backends_find("mine") != 0, SOON_MS);
+    WAIT_FOR(backends_find("mine") != 0, LONG_MS);
     wire_settle(proxy->port);
     postgres_freeze(frozen);
     for (int i = 0; i < STUCK; i++) wire_abort(&stuck[i]);
@@ -255,7 +258,7 @@ Test(storms, hanging_cancels_stop_no_others)
     wire_cancel(proxy->port, wire->pid, wire->key, wire->key_size);
     wire_expect(wire, "T* E:57014 Z:I");
     /* Their servers are given up, and no longer count. */
-    WAIT_FOR(proxy_log_count(proxy, "reason=cancel_wait_timeout") == STUCK, SOON_MS);
+    WAIT_FOR(proxy_log_count(proxy, "reason=cancel_wait_timeout") == STUCK, LONG_MS);
     postgres_thaw(frozen);
     wire_close(&wire);
     proxy_finish(&proxy);

@@ -35,7 +35,7 @@ static void finish(void)
     proxy_finish(&proxy);
 }
 
-TestSuite(vanish, .init = start, .fini = finish, .timeout = 60);
+TestSuite(vanish, .init = start, .fini = finish, .timeout = 300);
 
 /* The ways to leave: close, and close with RST, which also throws away what was not read yet. */
 enum { LEAVING_COUNT = 2 };
@@ -111,7 +111,7 @@ Test(vanish, while_a_query_runs)
         for (size_t how = 0; how < LEAVING_COUNT; how++) {
             struct wire *wire = wire_session(proxy->port);
             wire_send_query(wire, samples[i]);
-            WAIT_FOR(backends_find("running") != 0, 10000);
+            WAIT_FOR(backends_find("running") != 0, LONG_MS);
             leave(&wire, how);
             expect_clean(samples[i]);
         }
@@ -375,7 +375,7 @@ Test(vanish, abandon_timeout_ends_what_resists)
     struct wire *wire = wire_session(strict->port);
     wire_send_query(
         wire, "do $$ begin loop begin perform pg_sleep(60) /* resists */; exception when query_canceled then null; end; end loop; end $$");
-    WAIT_FOR(backends_find("resists") != 0, 10000);
+    WAIT_FOR(backends_find("resists") != 0, LONG_MS);
     wire_abort(&wire);
     wire = wire_session(strict->port);
     cr_assert_str_eq(wire_query(wire, "select 'served'"), "served");

@@ -12,7 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { TEST_TIMEOUT_S = 60 };
+enum { TEST_TIMEOUT_S = 300 };
 
 ReportHook(POST_TEST)(struct criterion_test_stats *stats)
 {

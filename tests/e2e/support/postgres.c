@@ -19,8 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { START_TIMEOUT_MS = 30000, STOP_TIMEOUT_MS = 20000 };
-
 static const char common_settings[] = "fsync = off\n"
                                       "synchronous_commit = off\n"
                                       "full_page_writes = off\n"
@@ -211,7 +209,7 @@ void postgres_begin(const struct postgres *postgres)
     const char *argv[] = {server, "-D", postgres->directory, NULL};
     struct process_options options = {.lifetime = PROCESS_LIVES_ON, .identity = PROCESS_UNPRIVILEGED, .output_path = postgres->log_path};
     pid_t pid = process_start(argv, &options);
-    int64_t deadline_ms = now_ms() + START_TIMEOUT_MS;
+    int64_t deadline_ms = now_ms() + LONG_MS;
     while (PQping(direct) != PQPING_OK) {
         int status = 0;
         bool has_ended = process_wait(pid, 0, &status);
@@ -231,7 +229,7 @@ void postgres_stop(const struct postgres *postgres, enum postgres_stop how)
     char *pid_file = text_format("%s/postmaster.pid", postgres->directory);
     require(pid > 1, "no postmaster to stop");
     require(kill(pid, how == POSTGRES_STOP_FAST ? SIGINT : SIGQUIT) == 0);
-    WAIT_FOR(access(pid_file, F_OK) != 0, STOP_TIMEOUT_MS);
+    WAIT_FOR(access(pid_file, F_OK) != 0, LONG_MS);
     free(pid_file);
 }
 
@@ -263,6 +261,6 @@ int postgres_log_count(const struct postgres *postgres, const char *needle)
 
 char *postgres_direct(const struct postgres *postgres, const char *database)
 {
-    return text_format("host=%s port=%d user=postgres dbname=%s application_name=e2e-direct connect_timeout=10", postgres->directory,
+    return text_format("host=%s port=%d user=postgres dbname=%s application_name=e2e-direct connect_timeout=60", postgres->directory,
                        postgres->port, database);
 }

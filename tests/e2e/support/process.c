@@ -14,10 +14,13 @@
 #include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -98,6 +101,18 @@ bool process_wait(pid_t pid, int timeout_ms, int *status_out)
     }
 }
 
+/* The name of a socket that lives as long as this process says whose the port is. */
+static bool reserve_port(int port)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int size = snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "pgturnstile-e2e-port-%d", port);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    require(fd >= 0, "%s", strerror(errno));
+    if (bind(fd, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)size)) == 0) return true;
+    close(fd);
+    return false;
+}
+
 int process_free_port(void)
 {
     static unsigned attempt;
@@ -111,7 +126,7 @@ int process_free_port(void)
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         int taken = bind(fd, (struct sockaddr *)&address, sizeof address);
         close(fd);
-        if (taken == 0) return port;
+        if (taken == 0 && reserve_port(port)) return port;
     }
     require(false, "no free port");
     return -1;

@@ -36,7 +36,10 @@ bool process_unprivileged_user(uid_t *uid_out, gid_t *gid_out);
 /* Make that user the owner of a file or directory; nothing when we are not root. */
 void process_hand_over(const char *path);
 
-/* A free TCP port of the loopback interface, below the range that outgoing connections take theirs from. */
+/*
+ * A free TCP port of the loopback interface, below the range that outgoing connections take theirs from. No other test of this machine
+ * is given it before the process that asked has ended.
+ */
 int process_free_port(void);
 
 #endif

@@ -29,7 +29,7 @@ struct proxy {
     struct proxy_options options;
 };
 
-/* Start it and wait until it accepts connections. The defaults: auth_type = trust, pool_mode = transaction, budget = 5. */
+/* Start it and wait until it accepts connections. The defaults: auth_type = trust, pool_mode = transaction, budget = 5, query_wait_notify = 0. */
 struct proxy *proxy_start_with(const struct proxy_options *options);
 /* The same in front of the shared PostgreSQL, with printf-like lines for [pgturnstile]; "" for none. */
 struct proxy *proxy_start(const char *settings_format, ...) __attribute__((format(printf, 1, 2)));
@@ -46,12 +46,14 @@ struct proxy *proxy_take_over(const struct proxy *older);
 /* Send a signal, wait for the end, return the status of waitpid(2). The test fails when it is still there after `timeout_ms`. */
 int proxy_stop(struct proxy *proxy, int signal, int timeout_ms);
 
-/* End of a test: stop it if it still runs (SIGQUIT must give exit status 0 within ten seconds) and free the struct. */
+/* End of a test: stop it if it still runs (SIGQUIT must give exit status 0) and free the struct. */
 void proxy_finish(struct proxy **proxy);
 
 /* Replace [pgturnstile]'s lines (or the whole file) and send SIGHUP. Does not wait for the effect. */
 void proxy_reload(struct proxy *proxy, const char *settings);
 void proxy_reload_raw(struct proxy *proxy, const char *config);
+/* The same with new lines, and wait until they are in force: for limits that only what comes next may reach. */
+void proxy_reconfigure(struct proxy *proxy, const char *settings);
 
 /* "host=127.0.0.1 port=... user=app dbname=app ...", valid until the fourth call after this one. */
 const char *proxy_conninfo(const struct proxy *proxy, const char *more);

@@ -8,8 +8,6 @@
 
 #include <criterion/criterion.h>
 
-enum { IDLE_TIMEOUT_MS = 10000 };
-
 void session_start(struct proxy **proxy_out, struct wire **wire_out)
 {
     *proxy_out = proxy_start("budget = 2\n");
@@ -22,7 +20,7 @@ void session_finish(struct proxy **proxy, struct wire **wire)
 {
     wire_send_query(*wire, "select 'in step'");
     wire_expect(*wire, "T D:in_step C:SELECT_1 Z:I");
-    WAIT_FOR(backends_busy() == 0, IDLE_TIMEOUT_MS);
+    WAIT_FOR(backends_busy() == 0, LONG_MS);
     wire_close(wire);
     proxy_finish(proxy);
 }

@@ -5,6 +5,7 @@
 #include "tests/e2e/support/sql.h"
 
 #include "tests/e2e/support/files.h"
+#include "tests/e2e/support/wait.h"
 
 #include <criterion/criterion.h>
 #include <stdarg.h>
@@ -143,6 +144,14 @@ const char *backends_pids(void)
 void backends_terminate(void)
 {
     sql_run(sql_direct(), "select pg_terminate_backend(pid) from pg_stat_activity where " DIRECT_FILTER);
+}
+
+void backends_replace(void)
+{
+    char *pids = strdup(backends_pids());
+    sql_run(sql_direct(), "select pg_terminate_backend(pid) from pg_stat_activity where pid in (%s)", pids);
+    WAIT_FOR(sql_int(sql_direct(), "select count(*) from pg_stat_activity where pid in (%s)", pids) == 0, LONG_MS);
+    free(pids);
 }
 
 int backends_find(const char *needle)

@@ -35,6 +35,8 @@ int backends_busy(void);
 const char *backends_pids(void);
 /* End all of them. */
 void backends_terminate(void);
+/* The same, and wait until each of them is gone; others may have come. */
+void backends_replace(void);
 /* The process id of the one whose query contains `needle`; 0: none. */
 int backends_find(const char *needle);
 

@@ -6,6 +6,9 @@
 
 /* Waiting for a condition with a deadline: what the end-to-end tests do instead of sleeping for a fixed time. */
 
+/* How long a condition that must come may take: so long that only what never comes is missed, however busy the machine. */
+enum { LONG_MS = 60000 };
+
 /* Monotonic clock. */
 int64_t now_ms(void);
 int64_t now_us(void);

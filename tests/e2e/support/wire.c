@@ -1,6 +1,6 @@
 /*
  * A scripted client below libpq. Not for correctness of what it sends: sending what is wrong is its purpose.
- * Invariant: no call waits longer than WIRE_TIMEOUT_MS for the peer.
+ * Invariant: no call waits longer than LONG_MS for the peer.
  */
 #include "tests/e2e/support/wire.h"
 
@@ -152,7 +152,7 @@ bool wire_send(struct wire *wire, const void *data, size_t size)
             continue;
         }
         bool is_blocked = sent < 0 && (errno == EAGAIN || errno == EINTR);
-        if (is_blocked && is_ready(wire, POLLOUT | POLLIN, WIRE_TIMEOUT_MS)) {
+        if (is_blocked && is_ready(wire, POLLOUT | POLLIN, LONG_MS)) {
             if (is_ready(wire, POLLIN, 0)) fill(wire, now_ms());
             continue;
         }
@@ -244,8 +244,8 @@ bool wire_try_receive(struct wire *wire, int timeout_ms, struct wire_message *me
 struct wire_message wire_receive(struct wire *wire)
 {
     struct wire_message message = {0};
-    bool has_come = wire_try_receive(wire, WIRE_TIMEOUT_MS, &message);
-    cr_assert(has_come || wire->is_forgiving, "no message within %d ms", WIRE_TIMEOUT_MS);
+    bool has_come = wire_try_receive(wire, LONG_MS, &message);
+    cr_assert(has_come || wire->is_forgiving, "no message within %d ms", LONG_MS);
     return message;
 }
 
@@ -278,8 +278,8 @@ int wire_receive_byte(struct wire *wire)
 size_t wire_receive_raw(struct wire *wire, void *data, size_t size)
 {
     if (wire->in_start == wire->in_end) {
-        enum fill filled = fill(wire, now_ms() + WIRE_TIMEOUT_MS);
-        cr_assert(filled != FILL_TIMEOUT || wire->is_forgiving, "no byte within %d ms", WIRE_TIMEOUT_MS);
+        enum fill filled = fill(wire, now_ms() + LONG_MS);
+        cr_assert(filled != FILL_TIMEOUT || wire->is_forgiving, "no byte within %d ms", LONG_MS);
         if (filled != FILL_BYTES) return 0;
     }
     size_t taken = wire->in_end - wire->in_start;
@@ -372,8 +372,8 @@ bool wire_match(struct wire *wire, const char *pattern, char *why_out, size_t wh
             continue;
         }
         for (;;) {
-            if (!has_message && !wire_try_receive(wire, WIRE_TIMEOUT_MS, &message)) {
-                snprintf(why_out, why_size, "no message within %d ms, waiting for \"%s\" of \"%s\"", WIRE_TIMEOUT_MS, word, pattern);
+            if (!has_message && !wire_try_receive(wire, LONG_MS, &message)) {
+                snprintf(why_out, why_size, "no message within %d ms, waiting for \"%s\" of \"%s\"", LONG_MS, word, pattern);
                 return false;
             }
             if (!has_message && wire->skips_parameters && message.type == BACKEND_PARAMETER_STATUS) continue;
@@ -424,7 +424,7 @@ bool wire_try_login(struct wire *wire, const char *user, const char *database)
     write_startup(wire, user, database, NULL);
     if (!wire_flush(wire)) return false;
     do {
-        if (!wire_try_receive(wire, WIRE_TIMEOUT_MS, &message)) return false;
+        if (!wire_try_receive(wire, LONG_MS, &message)) return false;
         if (message.type == 0 || message.type == BACKEND_ERROR) return false;
     } while (message.type != BACKEND_READY_FOR_QUERY);
     return true;

@@ -15,10 +15,10 @@
  *     frontend_write_query(&wire->out, "select 1");
  *     wire_flush(wire);
  *     wire_expect(wire, "T D:1 C:SELECT_1 Z:I");
- * Whatever comes in is taken within WIRE_TIMEOUT_MS or the test fails. One thread per wire; functions that can fail the test
+ * Whatever comes in is taken within LONG_MS or the test fails. One thread per wire; functions that can fail the test
  * belong to the test's main thread, the `try` ones to any.
  */
-enum { WIRE_TIMEOUT_MS = 15000, WIRE_OUT_SIZE = 1 << 20, WIRE_OUT_SIZE_FORGIVING = 1 << 16, WIRE_PARAMETERS_MAX = 48 };
+enum { WIRE_OUT_SIZE = 1 << 20, WIRE_OUT_SIZE_FORGIVING = 1 << 16, WIRE_PARAMETERS_MAX = 48 };
 
 struct wire {
     int fd; /* -1: closed */
