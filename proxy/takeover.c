@@ -282,7 +282,7 @@ static void on_tick(struct ev_loop *loop, ev_timer *timer, int events)
     (void)loop, (void)events;
     struct takeover *takeover = timer->data;
     takeover->demands[++takeover->ticks % PEAK_TICKS] = 0;
-    if (takeover->younger.fd >= 0)
+    if (takeover->is_over && takeover->younger.fd >= 0) /* before that it has only knocked */
         report(takeover);
     else if (takeover->older.fd >= 0)
         decide(takeover);

@@ -11,6 +11,7 @@
 #include "tests/e2e/support/wire.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <libpq-fe.h>
 #include <pthread.h>
 #include <signal.h>
@@ -179,6 +180,41 @@ Test(restart, a_budget_of_one_is_shared)
     expect_ended(proxy);
     cr_assert_str_eq(wire_query(new, "select 5"), "5");
     cr_assert(sampler_stop(&sampler) <= 1);
+    wire_close(&new);
+    proxy_finish(&younger);
+    proxy_finish(&proxy);
+}
+
+static int knock(const struct proxy *proxy)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char *pid_file = pid_file_of(proxy);
+    cr_assert_lt(snprintf(address.sun_path, sizeof address.sun_path, "%s.restart", pid_file), (int)sizeof address.sun_path);
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    free(pid_file);
+    return fd;
+}
+
+/* Who knocks meanwhile and does not say what for is told nothing, and the budget goes on being shared. */
+Test(restart, a_silent_knock_is_no_younger)
+{
+    char byte;
+    struct proxy *proxy = start("budget = 1\n");
+    struct wire *old = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(old, "select 1"), "1");
+    struct proxy *younger = proxy_take_over(proxy);
+    int knocking = knock(younger);
+    struct wire *new = wire_session(younger->port);
+    for (int i = 0; i < 2; i++) {
+        cr_assert_str_eq(wire_query(new, "select 2"), "2");
+        cr_assert_str_eq(wire_query(old, "select 1"), "1");
+    }
+    cr_assert_eq(recv(knocking, &byte, 1, MSG_DONTWAIT), -1, "it is told something");
+    cr_assert_eq(errno, EAGAIN);
+    close(knocking);
+    wire_close(&old);
+    expect_ended(proxy);
     wire_close(&new);
     proxy_finish(&younger);
     proxy_finish(&proxy);
