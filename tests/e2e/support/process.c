@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <pwd.h>
 #include <signal.h>
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
@@ -34,6 +36,15 @@ bool process_unprivileged_user(uid_t *uid_out, gid_t *gid_out)
     *uid_out = user->pw_uid;
     *gid_out = user->pw_gid;
     return true;
+}
+
+int process_allow_descriptors(void)
+{
+    struct rlimit limit;
+    require(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = limit.rlim_max;
+    require(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    return limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur : INT_MAX;
 }
 
 void process_hand_over(const char *path)

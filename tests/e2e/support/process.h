@@ -33,6 +33,9 @@ bool process_wait(pid_t pid, int timeout_ms, int *status_out);
 /* The unprivileged user, when we are root; false: we are not, nothing to change. */
 bool process_unprivileged_user(uid_t *uid_out, gid_t *gid_out);
 
+/* Raise our limit of open descriptors, and that of what we start from now on, to the highest allowed; returns it. */
+int process_allow_descriptors(void);
+
 /* Make that user the owner of a file or directory; nothing when we are not root. */
 void process_hand_over(const char *path);
 
