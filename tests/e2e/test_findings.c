@@ -368,19 +368,19 @@ Test(findings, values_are_kept_only_while_they_are_asked_for)
     struct proxy *proxy = proxy_start("%s", quiet);
     PGconn *boss = console(proxy);
     ask_for_secrets(proxy);
-    WAIT_FOR(rows_of_report(boss) == 3, TOLD_MS);
+    WAIT_FOR(rows_of_report(boss) == 3, LONG_MS);
     cr_expect_eq(outlets_that_tell(proxy, http_port, boss, &text), 0);
     free(text);
     /* Asked for: in the report, and nowhere else. */
     proxy_reload(proxy, asking);
-    WAIT_FOR(proxy_log_count(proxy, "config_reloaded") == 1, TOLD_MS);
+    WAIT_FOR(proxy_log_count(proxy, "config_reloaded") == 1, LONG_MS);
     ask_for_secrets(proxy);
     PGresult *result = NULL;
     WAIT_FOR((PQclear(result), result = PQexec(boss, "show duplicates"), PQntuples(result) == 3) &&
                  strcmp(PQgetvalue(result, 0, PQfnumber(result, "units")), "2") == 0 &&
                  strcmp(PQgetvalue(result, 1, PQfnumber(result, "units")), "2") == 0 &&
                  strcmp(PQgetvalue(result, 2, PQfnumber(result, "units")), "2") == 0,
-             TOLD_MS);
+             LONG_MS);
     for (int row = 0; row < 3; row++)
         cr_expect_str_eq(PQgetvalue(result, row, PQfnumber(result, "sample_values")), "$1 = 'Geheimnis-0'\n$1 = 'Geheimnis-1'");
     PQclear(result);
@@ -388,17 +388,17 @@ Test(findings, values_are_kept_only_while_they_are_asked_for)
     free(text);
     /* Not any more: what was kept is gone at once. */
     proxy_reload(proxy, quiet);
-    WAIT_FOR(proxy_log_count(proxy, "config_reloaded") == 2, TOLD_MS);
+    WAIT_FOR(proxy_log_count(proxy, "config_reloaded") == 2, LONG_MS);
     cr_expect_eq(outlets_that_tell(proxy, http_port, boss, &text), 0);
     free(text);
     /* At the end they are kept, so that the file is written while there are some. */
     proxy_reload(proxy, asking);
-    WAIT_FOR(proxy_log_count(proxy, "config_reloaded") == 3, TOLD_MS);
+    WAIT_FOR(proxy_log_count(proxy, "config_reloaded") == 3, LONG_MS);
     ask_for_secrets(proxy);
-    WAIT_FOR(outlets_that_tell(proxy, http_port, boss, &text) == OUTLETS || (free(text), false), TOLD_MS);
+    WAIT_FOR(outlets_that_tell(proxy, http_port, boss, &text) == OUTLETS || (free(text), false), LONG_MS);
     free(text);
     PQfinish(boss);
-    cr_assert_eq(proxy_stop(proxy, SIGTERM, END_MS), 0);
+    cr_assert_eq(proxy_stop(proxy, SIGTERM, LONG_MS), 0);
     cr_expect_gt(file_count(path, "shop"), 0);
     cr_expect_eq(file_count(path, secret), 0);
     cr_expect_eq(proxy_log_count(proxy, secret), 0);
