@@ -22,7 +22,7 @@ value() {
     awk -v name="$1$2" '$1 == name { print int($2) }' metrics.txt
 }
 
-for ((tries = 0; tries < 100; tries++)); do
+for ((tries = 0; tries < 600; tries++)); do
     if scrape 2>scrape.log; then break; fi
     kill -0 "$exporter_pid" 2>/dev/null || { cat exporter.log >&2; exit 1; }
     sleep 0.1

@@ -7,7 +7,7 @@
 #   $require_all, $keep      0 or 1, as the options of the same names
 #   ${only[@]}               names of the clients to run; none: all
 #
-seconds_to_start=15
+seconds_to_start=60
 clients_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 die() {
@@ -53,7 +53,7 @@ stop_process() {
     local pid=$1 signal=$2 waited=0
     kill "-$signal" "$pid" 2>/dev/null || return 0
     while kill -0 "$pid" 2>/dev/null; do
-        if [ "$waited" -ge 100 ]; then
+        if [ "$waited" -ge 600 ]; then
             kill -KILL "$pid" 2>/dev/null || true
             wait "$pid" 2>/dev/null || true
             return 1
@@ -243,7 +243,7 @@ install_node_packages() {
 # await_none CONDITION: waits until PostgreSQL has no connection of the proxy's that fulfils it; prints how many are left at the end.
 await_none() {
     local left tries
-    for ((tries = 0; tries < 50; tries++)); do
+    for ((tries = 0; tries < 600; tries++)); do
         left=$(super -At -c "select count(*) from pg_stat_activity where usename = 'app' and $1")
         [ "$left" != 0 ] || break
         sleep 0.1

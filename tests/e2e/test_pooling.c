@@ -385,7 +385,7 @@ Test(pooling, another_pool_is_not_starved)
     wire_send_query(rare, "select 'served'");
     int answers = 0;
     struct wire_message message;
-    int64_t deadline_ms = now_ms() + 15000;
+    int64_t deadline_ms = now_ms() + LONG_MS;
     bool is_served = false;
     while (!is_served && now_ms() < deadline_ms) {
         for (int i = 0; i < BUSY; i++) {
