@@ -211,11 +211,11 @@ Test(command, background_of_a_service)
     const char *argv[] = {program, "-d", config, NULL};
     struct process_options options = {.identity = PROCESS_UNPRIVILEGED, .output_path = journal};
     pid_t parent = process_start(argv, &options);
-    cr_assert(process_wait(parent, END_TIMEOUT_MS, &status));
+    cr_assert(process_wait(parent, LONG_MS, &status));
     cr_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0, "%s", file_read(journal));
     pid_t pid = pid_in(pid_file);
     cr_assert_eq(kill(pid, SIGTERM), 0);
-    WAIT_FOR(kill(pid, 0) != 0, END_TIMEOUT_MS);
+    WAIT_FOR(kill(pid, 0) != 0, LONG_MS);
     cr_expect_gt(file_count(journal, " started "), 0);
     cr_expect_gt(file_count(journal, " ended "), 0);
     free(stream);

@@ -150,8 +150,8 @@ Test(http, seats_are_what_postgresql_sees)
     cr_assert_str_eq(wire_query(idle, "select 1"), "1");
     cr_assert_str_eq(wire_query(pinned, "listen x"), "");
     wire_send_query(running, "select pg_sleep(60)");
-    WAIT_FOR(backends_find("pg_sleep(60)") != 0, 10000);
-    WAIT_FOR(metric("pgturnstile_pool_pinned{database=\"app\",user=\"app\"}") == 1, 10000); /* its server has been asked what is set */
+    WAIT_FOR(backends_find("pg_sleep(60)") != 0, LONG_MS);
+    WAIT_FOR(metric("pgturnstile_pool_pinned{database=\"app\",user=\"app\"}") == 1, LONG_MS); /* its server has been asked what is set */
     cr_expect_str_eq(
         live("(select string_agg(seat->>0, ' ' order by seat->>0) from jsonb_array_elements(j->'seats') seat where seat->>0 <> 'open')"),
         "idle-in-transaction pinned running");
@@ -360,15 +360,15 @@ Test(http, answers_all_through_a_restart)
     cr_assert_str_eq(wire_query(wire, "select 1"), "1");
     cr_expect_eq(metric("pgturnstile_clients"), 1);
     cr_assert_eq(pthread_create(&asker, NULL, keep_asking_for_health, NULL), 0);
-    WAIT_FOR(answers > 10, 20000);
+    WAIT_FOR(answers > 10, LONG_MS);
     struct proxy *younger = proxy_take_over(older);
-    WAIT_FOR(metric("pgturnstile_clients") == 0, 10000);
-    WAIT_FOR(metric("pgturnstile_older_clients") == 1, 10000);
-    WAIT_FOR(metric("pgturnstile_older_slots") == 1, 10000);
+    WAIT_FOR(metric("pgturnstile_clients") == 0, LONG_MS);
+    WAIT_FOR(metric("pgturnstile_older_clients") == 1, LONG_MS);
+    WAIT_FOR(metric("pgturnstile_older_slots") == 1, LONG_MS);
     cr_assert_str_eq(wire_query(wire, "commit"), "");
     wire_close(&wire);
     expect_ended(older);
-    WAIT_FOR(metric("pgturnstile_older_clients") == 0, 10000);
+    WAIT_FOR(metric("pgturnstile_older_clients") == 0, LONG_MS);
     proxy_finish(&older);
     cr_expect_eq(http_status(port, "/readyz"), 200);
     is_over = true;

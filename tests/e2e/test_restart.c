@@ -461,9 +461,9 @@ Test(restart, the_younger_outlives_an_older_that_is_killed)
     struct wire *old = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(old, "begin; select 1"), "1");
     struct proxy *younger = proxy_take_over(proxy);
-    proxy_stop(proxy, SIGKILL, END_TIMEOUT_MS);
+    proxy_stop(proxy, SIGKILL, LONG_MS);
     expect_it_serves(younger);
-    WAIT_FOR(proxy_log_count(younger, " restart_finished ") == 1, 10000);
+    WAIT_FOR(proxy_log_count(younger, " restart_finished ") == 1, LONG_MS);
     wire_close(&old);
     struct proxy *third = proxy_take_over(younger);
     expect_ended(younger);

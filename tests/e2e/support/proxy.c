@@ -143,7 +143,7 @@ struct proxy *proxy_start_with(const struct proxy_options *options)
     /* What the proxy of a test that failed has left must be gone before this one counts its own. */
     if (options->postgres == NULL) {
         backends_terminate();
-        WAIT_FOR(backends_count() == 0, 10000);
+        WAIT_FOR(backends_count() == 0, LONG_MS);
     }
     launch(proxy);
     return proxy;
