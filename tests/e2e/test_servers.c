@@ -146,14 +146,16 @@ static void use_session(struct proxy *proxy)
 
 Test(servers, tls_by_database_entry)
 {
-    struct proxy *proxy = proxy_to("* = host=127.0.0.1 port=%d sslmode=require", postgres_shared()->port, "budget = 1\n");
+    struct proxy *proxy =
+        proxy_to("* = host=127.0.0.1 port=%d sslmode=require", postgres_shared()->port, "budget = 1\nabandon_timeout = 60\n");
     use_session(proxy);
     proxy_finish(&proxy);
 }
 
 Test(servers, tls_by_setting)
 {
-    struct proxy *proxy = proxy_to("* = host=127.0.0.1 port=%d", postgres_shared()->port, "budget = 1\nserver_tls_sslmode = require\n");
+    struct proxy *proxy =
+        proxy_to("* = host=127.0.0.1 port=%d", postgres_shared()->port, "budget = 1\nabandon_timeout = 60\nserver_tls_sslmode = require\n");
     use_session(proxy);
     proxy_finish(&proxy);
 }

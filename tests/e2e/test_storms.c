@@ -83,7 +83,9 @@ Test(storms, a_thousand_leave_in_mid_query)
 {
     enum { BUDGET = 40 };
     int size = crowd_size();
-    struct proxy *proxy = proxy_start("budget = %d\nlog_connections = 0\nlog_disconnections = 0\n", BUDGET);
+    struct proxy *proxy = proxy_start("budget = %d\nlog_connections = 0\nlog_disconnections = 0\nabandon_timeout = 60\n"
+                                      "cancel_wait_timeout = 60\n",
+                                      BUDGET);
     for (int i = 0; i < size; i++) {
         crowd[i] = wire_session(proxy->port);
         wire_send_query(crowd[i], i % 2 ? "select pg_sleep(600)" : "begin; select pg_sleep(600)");

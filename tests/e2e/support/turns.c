@@ -100,6 +100,6 @@ void turns_open(const char *settings, int count, struct proxy **proxy_out, int *
 void turns_close(struct turns **turns, struct proxy **proxy)
 {
     if (turns != NULL) turns_end(turns);
-    if (!turns_is_reference()) WAIT_FOR(backends_busy() == 0, 60000);
+    if (!turns_is_reference()) WAIT_FOR(backends_busy() == 0, LONG_MS);
     proxy_finish(proxy);
 }
