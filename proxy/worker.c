@@ -24,7 +24,7 @@
 #include "proxy/reload.h"
 #include "proxy/report_file.h"
 #include "proxy/service_manager.h"
-#include "proxy/timeouts.h"
+#include "proxy/suspension.h"
 #include "proxy/welcome.h"
 
 enum { STATUS_PERIOD_US = 5000000 };
@@ -39,6 +39,7 @@ struct worker {
     struct admin_host admin_host;
     struct entrance entrance;
     struct timeouts timeouts;
+    struct suspension suspension;
     struct ending ending;
     struct restart restart;
     struct takeover_gift gift; /* until worker_run */
@@ -49,9 +50,7 @@ struct worker {
     ev_timer housekeeping_timer, observing_timer;
     ev_signal signals[6];
     int64_t stats_due_us, status_due_us;
-    int64_t watchdog_us;    /* 0: nobody watches */
-    int64_t suspended_us;   /* since when it is */
-    int64_t suspend_due_us; /* when what could not be flushed is closed */
+    int64_t watchdog_us; /* 0: nobody watches */
     bool has_shutdown_request;
     enum shutdown_mode shutdown_request;
 };
@@ -111,26 +110,19 @@ static void on_console_shutdown(void *context, enum shutdown_mode mode)
 static void on_console_suspend(void *context)
 {
     struct worker *worker = context;
-    const struct commons *commons = &worker->commons;
-    worker->suspended_us = commons->now_us;
-    worker->suspend_due_us = commons->now_us + commons->config->settings.suspend_timeout_us;
-    entrance_pause(&worker->entrance);
-    pools_suspend(&worker->pools);
+    suspension_begin(&worker->suspension);
 }
 
 static void on_console_unsuspend(void *context)
 {
     struct worker *worker = context;
-    if (!worker->commons.is_suspended) return;
-    entrance_resume(&worker->entrance);
-    timeouts_delay(&worker->timeouts, worker->commons.now_us - worker->suspended_us);
-    pools_unsuspend(&worker->pools);
+    suspension_end(&worker->suspension);
 }
 
 static void carry_out_shutdown(struct worker *worker)
 {
     worker->has_shutdown_request = false;
-    on_console_unsuspend(worker);
+    suspension_end(&worker->suspension);
     switch (worker->shutdown_request) {
     case SHUTDOWN_AT_ONCE: ending_at_once(&worker->ending); return;
     case SHUTDOWN_WAIT_FOR_SERVERS:
@@ -166,7 +158,7 @@ static void pause_all(struct worker *worker)
 static void resume_all(struct worker *worker)
 {
     log_event("resumed");
-    on_console_unsuspend(worker);
+    suspension_end(&worker->suspension);
     pools_resume(&worker->pools, NULL);
 }
 
@@ -238,7 +230,7 @@ static void on_housekeeping(struct ev_loop *loop, ev_timer *timer, int events)
     lookup_run(&worker->lookup, &worker->pools);
     if (!takeover_is_over(worker->restart.takeover)) report_file_tick(worker->restart.report_file);
     http_pages_tick(worker->entrance.pages);
-    if (commons->is_suspended && commons->now_us >= worker->suspend_due_us) pools_close_unflushed(&worker->pools);
+    suspension_tick(&worker->suspension);
     log_follow();
     tell_service_manager(worker);
     end_stats_period(worker);
@@ -331,6 +323,7 @@ static void wire(struct worker *worker)
     admin_init(&worker->admin, &worker->pools, &worker->client_host, &worker->admin_host);
     worker->entrance = (struct entrance){.pools = &worker->pools, .client_host = &worker->client_host};
     timeouts_init(&worker->timeouts, &worker->commons);
+    worker->suspension = (struct suspension){.pools = &worker->pools, .entrance = &worker->entrance, .timeouts = &worker->timeouts};
     restart_init(&worker->restart, &worker->pools, &worker->entrance, &worker->ending);
     ending_init(&worker->ending, &worker->pools, &worker->entrance, worker->restart.takeover);
 }
