@@ -298,6 +298,7 @@ enum show_step rows_of_errors(struct show_cursor *cursor, struct bytes_writer *w
     const struct error_count *count = &errors->counts[cursor->step++];
     show_begin_row(cursor, &row, writer);
     admin_row_text(&row, count->sqlstate);
+    admin_row_text(&row, *count->class ? count->class : NULL);
     admin_row_number(&row, (int64_t)count->of_servers);
     admin_row_number(&row, (int64_t)count->of_ours);
     admin_row_time(&row, count->last_us);

@@ -51,6 +51,7 @@ enum show_step rows_of_classes(struct show_cursor *cursor, struct bytes_writer *
     admin_row_number(&row, turnstile_class_longest_wait_us(class, commons->now_us));
     add_percentiles(&row, &class->wait_us);
     add_percentiles(&row, &class->lease_us);
+    add_percentiles(&row, &class->query_us);
     admin_row_number(&row, (int64_t) class->granted);
     admin_row_number(&row, (int64_t) class->waited);
     admin_row_number(&row, (int64_t) class->refused_queue_full);

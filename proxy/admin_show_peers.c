@@ -74,11 +74,6 @@ static const char *application_of(const struct client *client)
     return name ? name : "";
 }
 
-static const char *class_of(const struct client *client)
-{
-    return client->key ? client->key->class->rules.name : NULL;
-}
-
 /* ---- clients ---- */
 
 static bool is_shown(const struct client *client)
@@ -312,7 +307,7 @@ enum show_step rows_of_leases(struct show_cursor *cursor, struct bytes_writer *w
         admin_row_null(&row);
     admin_row_text(&row, client->pins ? pin_text(client->pins) : NULL);
     admin_row_number(&row, server->waited_us);
-    admin_row_text(&row, class_of(client));
+    admin_row_text(&row, client_class(client));
     admin_row_end(&row);
     return SHOW_ROW;
 }
@@ -337,7 +332,7 @@ enum show_step rows_of_waiting(struct show_cursor *cursor, struct bytes_writer *
     admin_row_number(&row, position);
     admin_row_time(&row, client->waiter.since_us);
     admin_row_number(&row, cursor->view->commons->now_us - client->waiter.since_us);
-    admin_row_text(&row, class_of(client));
+    admin_row_text(&row, client_class(client));
     admin_row_end(&row);
     return SHOW_ROW;
 }

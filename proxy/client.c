@@ -307,7 +307,7 @@ static void send_error(struct client *client, const struct backend_error *error)
     struct commons *commons = client->host->commons;
     commons->stats.sent_bytes += writer.size;
     client->traffic->sent += writer.size;
-    error_counts_add(&commons->errors, error->sqlstate, ERROR_OF_OURS, commons->now_us);
+    error_counts_add(&commons->errors, error->sqlstate, client_class(client), ERROR_OF_OURS, commons->now_us);
     stream_write(&client->stream, buffer, writer.size);
     free(buffer);
     log_error(client, error);

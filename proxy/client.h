@@ -130,6 +130,12 @@ void client_cursor_fini(struct client_cursor *cursor); /* harmless when zeroed, 
 
 void client_move(struct client *client, enum client_state to);
 
+/* The name of its class; NULL: it is in none, for it is in no pool. */
+static inline const char *client_class(const struct client *client)
+{
+    return client->key ? client->key->class->rules.name : NULL;
+}
+
 static inline bool client_has_failed(const struct client *client)
 {
     return client->transaction >= LOCAL_FAILED;

@@ -41,6 +41,7 @@ void commons_fini(struct commons *commons)
     offload_free(&commons->logins);
     offload_free(&commons->cancels);
     offload_free(&commons->passwords);
+    error_counts_fini(&commons->errors);
     lock_counts_fini(&commons->locks);
     free(commons->scaling);
     session_states_free(&commons->states);

@@ -62,6 +62,7 @@ static void render_class(struct text_buffer *out, const struct snapshot_class *c
     milliseconds(out, "longest_wait_ms", (uint64_t) class->longest_wait_us, ",");
     render_times(out, "wait_ms", &class->wait_us);
     render_times(out, "lease_ms", &class->lease_us);
+    render_times(out, "query_ms", &class->query_us);
     number(out, "refused", class->refused_queue_full);
     number(out, "deadlines", class->timed_out);
     number(out, "clients", class->clients);

@@ -54,6 +54,7 @@ static struct lock_count *make_room(struct lock_counts *counts)
 
 void lock_counts_add(struct lock_counts *counts, const struct lock_event *event, int64_t now_us)
 {
+    error_counts_add(&counts->totals, event->sqlstate, event->class, ERROR_OF_SERVER, now_us);
     struct lock_count wanted = {0};
     snprintf(wanted.sqlstate, sizeof wanted.sqlstate, "%s", event->sqlstate);
     snprintf(wanted.class, sizeof wanted.class, "%s", event->class);
@@ -73,5 +74,6 @@ void lock_counts_add(struct lock_counts *counts, const struct lock_event *event,
 void lock_counts_fini(struct lock_counts *counts)
 {
     free(counts->counts);
+    error_counts_fini(&counts->totals);
     *counts = (struct lock_counts){0};
 }

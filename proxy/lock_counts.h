@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "proxy/error_counts.h"
+
 /*
  * How often which kind of contention befell whom, and in which statement. A client may send any statement it likes, so their number is bounded: what was not seen
  * for longest makes room.
@@ -20,6 +22,7 @@ struct lock_count {
 struct lock_counts { /* a zeroed struct is empty and has no memory */
     struct lock_count *counts;
     uint32_t size, capacity;
+    struct error_counts totals; /* of all, by SQLSTATE and class: none of these is ever forgotten */
 };
 
 /* The text of a shape as it is counted and logged: one that is too long ends in " ...", behind a whole character. NULL is "". */

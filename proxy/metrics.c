@@ -241,6 +241,9 @@ static void render_classes(struct metrics *metrics, const struct snapshot *snaps
     for (const struct snapshot_class *class = classes; class < end; class ++) histogram(metrics, class->name, &class->wait_us);
     begin(metrics, HISTOGRAM, "class_lease_seconds", "How long leases lasted, by class.");
     for (const struct snapshot_class *class = classes; class < end; class ++) histogram(metrics, class->name, &class->lease_us);
+    begin(metrics, HISTOGRAM, "class_query_seconds",
+          "How long PostgreSQL took for queries, from sending to the end of the answer, by class.");
+    for (const struct snapshot_class *class = classes; class < end; class ++) histogram(metrics, class->name, &class->query_us);
 }
 
 /* ---- databases, errors, the search for duplicate queries ---- */
@@ -275,24 +278,30 @@ static void render_databases(struct metrics *metrics, const struct snapshot *sna
     }
 }
 
-static void error_sample(struct metrics *metrics, const char *sqlstate, const char *source, uint64_t amount)
+/* `source` NULL: no such label. Of clients that were in no class the label is empty, which is for Prometheus as if there were none. */
+static void error_sample(struct metrics *metrics, const struct error_count *count, const char *source, uint64_t amount)
 {
     if (amount == 0) return;
     name(metrics, "_total");
-    label(metrics, '{', "sqlstate", sqlstate);
-    label(metrics, ',', "source", source);
+    label(metrics, '{', "sqlstate", count->sqlstate);
+    label(metrics, ',', "class", count->class);
+    if (source) label(metrics, ',', "source", source);
     text_buffer_add(metrics->out, "}");
     number(metrics, amount);
 }
 
-static void render_errors(struct metrics *metrics, const struct error_counts *errors)
+static void render_errors(struct metrics *metrics, const struct snapshot *snapshot)
 {
+    const struct error_counts *errors = &snapshot->errors, *locks = &snapshot->lock_errors;
     begin(metrics, COUNTER, "errors",
-          "Errors that clients were told, by SQLSTATE and by who raised them: PostgreSQL (server) or pgturnstile.");
+          "Errors that clients were told, by SQLSTATE, by class, and by who raised them: PostgreSQL (server) or pgturnstile.");
     for (uint32_t i = 0; i < errors->size; i++) {
-        error_sample(metrics, errors->counts[i].sqlstate, "server", errors->counts[i].of_servers);
-        error_sample(metrics, errors->counts[i].sqlstate, "pgturnstile", errors->counts[i].of_ours);
+        error_sample(metrics, &errors->counts[i], "server", errors->counts[i].of_servers);
+        error_sample(metrics, &errors->counts[i], "pgturnstile", errors->counts[i].of_ours);
     }
+    begin(metrics, COUNTER, "lock_errors",
+          "Deadlocks (40P01), locks that were not available (55P03) and cancelled statements (57014) that clients were told of, by class.");
+    for (uint32_t i = 0; i < locks->size; i++) error_sample(metrics, &locks->counts[i], NULL, locks->counts[i].of_servers);
 }
 
 static void render_analysis(struct metrics *metrics, const struct snapshot *snapshot)
@@ -324,15 +333,52 @@ static const struct {
      offsetof(struct snapshot_pool, failing)},
 };
 
-static void pool_sample(struct metrics *metrics, const struct snapshot_pool *pool, size_t i)
+static const struct {
+    const char *family, *help;
+    size_t offset;
+} pool_times[] = {
+    {"pool_wait_seconds", "How long leases were waited for (0 without a wait), by pool.", offsetof(struct snapshot_pool, times.wait)},
+    {"pool_lease_seconds", "How long leases lasted, by pool.", offsetof(struct snapshot_pool, times.lease)},
+    {"pool_query_seconds", "How long PostgreSQL took for queries, from sending to the end of the answer, by pool.",
+     offsetof(struct snapshot_pool, times.query)},
+};
+
+/* All but the closing brace. */
+static void pool_labels(struct metrics *metrics, const struct snapshot_pool *pool)
 {
-    name(metrics, "");
     if (pool->database) {
         label(metrics, '{', "database", pool->database);
         label(metrics, ',', "user", pool->user);
     } else {
         label(metrics, '{', "pool", "other");
     }
+}
+
+static void pool_histogram(struct metrics *metrics, const struct snapshot_pool *pool, size_t i)
+{
+    struct time_buckets times;
+    memcpy(&times, (const char *)pool + pool_times[i].offset, sizeof times);
+    for (uint32_t bucket = 0; bucket <= TIME_BUCKETS; bucket++) {
+        name(metrics, "_bucket");
+        pool_labels(metrics, pool);
+        label(metrics, ',', "le", time_buckets_bound_text(bucket));
+        text_buffer_add(metrics->out, "}");
+        number(metrics, time_buckets_up_to(&times, bucket));
+    }
+    name(metrics, "_sum");
+    pool_labels(metrics, pool);
+    text_buffer_add(metrics->out, "}");
+    seconds(metrics, times.sum_us);
+    name(metrics, "_count");
+    pool_labels(metrics, pool);
+    text_buffer_add(metrics->out, "}");
+    number(metrics, time_buckets_up_to(&times, TIME_BUCKETS));
+}
+
+static void pool_sample(struct metrics *metrics, const struct snapshot_pool *pool, size_t i)
+{
+    name(metrics, "");
+    pool_labels(metrics, pool);
     if (pool_numbers[i].state) label(metrics, ',', "state", pool_numbers[i].state);
     text_buffer_add(metrics->out, "}");
     uint32_t amount;
@@ -347,6 +393,10 @@ static void render_pools(struct metrics *metrics, const struct snapshot *snapsho
         if (pool_numbers[i].help) begin(metrics, GAUGE, pool_numbers[i].family, pool_numbers[i].help);
         for (uint32_t j = 0; j < count; j++) pool_sample(metrics, &snapshot->pools[j], i);
     }
+    for (size_t i = 0; i < sizeof pool_times / sizeof pool_times[0]; i++) {
+        begin(metrics, HISTOGRAM, pool_times[i].family, pool_times[i].help);
+        for (uint32_t j = 0; j < count; j++) pool_histogram(metrics, &snapshot->pools[j], i);
+    }
 }
 
 void metrics_render(const struct snapshot *snapshot, int64_t started_s, enum metrics_format format, struct text_buffer *out)
@@ -357,7 +407,7 @@ void metrics_render(const struct snapshot *snapshot, int64_t started_s, enum met
     render_classes(&metrics, snapshot);
     render_pools(&metrics, snapshot);
     render_databases(&metrics, snapshot);
-    render_errors(&metrics, &snapshot->errors);
+    render_errors(&metrics, snapshot);
     render_analysis(&metrics, snapshot);
     if (format == METRICS_OPENMETRICS) text_buffer_add(out, "# EOF\n");
 }

@@ -77,6 +77,14 @@ static void lease_idle(struct server *server, int64_t waited_us)
     remove_idle(server);
     server_move(server, SERVER_LEASED);
     server->waited_us = waited_us;
+    time_buckets_add(&server->pool->times.wait, (uint64_t)waited_us);
+}
+
+/* The lease is about to end. */
+static void note_lease(struct server *server)
+{
+    int64_t lasted_us = server->pool->pools->commons->now_us - server->lease.since_us;
+    time_buckets_add(&server->pool->times.lease, lasted_us > 0 ? (uint64_t)lasted_us : 0);
 }
 
 struct server *pool_take(struct pool *pool, const struct client *client)
@@ -176,6 +184,7 @@ void pool_give_back(struct server *server)
     server_move(server, SERVER_IDLE);
     add_idle(server);
     struct commons *commons = server->pool->pools->commons;
+    note_lease(server);
     turnstile_release(commons->turnstile, &server->pool->slots, &server->lease, commons->now_us);
 }
 
@@ -187,6 +196,7 @@ static void leave_slot(struct server *server)
         remove_idle(server);
         turnstile_close_idle(commons->turnstile, &server->pool->slots);
     } else {
+        note_lease(server);
         turnstile_close_leased(commons->turnstile, &server->pool->slots, &server->lease, commons->now_us);
     }
 }

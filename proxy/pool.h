@@ -8,12 +8,18 @@
 #include "proxy/function_names.h"
 #include "proxy/server.h"
 #include "proxy/server_groups.h"
+#include "proxy/time_buckets.h"
 
 /*
  * The servers and clients of one (database, user). It keeps the idle servers, hands them out and closes them as the turnstile orders. Bytes are not its concern.
  */
 struct setting_names;
 struct welcome; /* welcome.c's: what a client with certain settings is told */
+
+/* For those who look on: as in struct turnstile_class, of all classes. */
+struct pool_times {
+    struct time_buckets wait, lease, query;
+};
 
 struct pool {
     struct pools *pools;
@@ -30,7 +36,8 @@ struct pool {
     struct server *idle;    /* the last used first */
     struct client *clients;
     uint32_t client_count;
-    uint32_t pinned;              /* clients with pins */
+    uint32_t pinned; /* clients with pins */
+    struct pool_times times;
     struct parameters parameters; /* what its servers report at login */
     bool has_parameters;
     bool is_scannable;        /* client_encoding is one that sql_lex can read, unless a client sets another */

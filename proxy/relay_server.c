@@ -121,7 +121,8 @@ static void look_at_error(struct server *server, const uint8_t *body, size_t siz
     struct backend_error error;
     if (backend_parse_error(body, size, &error) != CODEC_OK) return;
     struct commons *commons = server->host->commons;
-    if (!is_ours && server->client) error_counts_add(&commons->errors, error.sqlstate, ERROR_OF_SERVER, commons->now_us);
+    if (!is_ours && server->client)
+        error_counts_add(&commons->errors, error.sqlstate, client_class(server->client), ERROR_OF_SERVER, commons->now_us);
     if (is_fatal(&error)) {
         server->has_said_goodbye = true;
         log_server_error(server, &error);
@@ -245,7 +246,10 @@ static void count_query(struct server *server, char status)
     if (!client) return;
     int64_t now_us = server->host->commons->now_us;
     client->traffic->query_count++;
-    client->traffic->query_time += (uint64_t)(now_us - server->query_us);
+    uint64_t query_us = (uint64_t)(now_us - server->query_us);
+    client->traffic->query_time += query_us;
+    histogram_add(&server->lease.key->class->query_us, query_us, now_us);
+    time_buckets_add(&server->pool->times.query, query_us);
     bool is_last = exchange_is_settled(&server->exchange);
     server->query_us = is_last ? 0 : now_us;
     if (status != 'I') return;

@@ -38,7 +38,8 @@ static void copy_class(struct snapshot *snapshot, const struct turnstile_class *
                                     .clients = class->clients,
                                     .slot_us = turnstile_class_slot_us(class, snapshot->now_us),
                                     .wait_us = class->wait_us,
-                                    .lease_us = class->lease_us};
+                                    .lease_us = class->lease_us,
+                                    .query_us = class->query_us};
 }
 
 static void add_scaling(const struct commons *commons, uint32_t index, struct snapshot_class *copy)
@@ -117,6 +118,9 @@ static void add_pool(struct snapshot_pool *sum, const struct pool *pool)
     sum->waiting += pool->slots.waiting;
     sum->pinned += pool->pinned;
     sum->failing += is_failing(pool);
+    time_buckets_merge(&sum->times.wait, &pool->times.wait);
+    time_buckets_merge(&sum->times.lease, &pool->times.lease);
+    time_buckets_merge(&sum->times.query, &pool->times.query);
 }
 
 /* In the order in which they were made. */
@@ -269,7 +273,8 @@ struct snapshot *snapshot_take(const struct pools *pools, const struct history *
     snapshot->older_clients = commons->older.clients;
     snapshot->older_slots = commons->older.held;
     snapshot->stats = commons->stats;
-    snapshot->errors = commons->errors;
+    error_counts_copy(&commons->errors, &snapshot->errors);
+    error_counts_copy(&commons->locks.totals, &snapshot->lock_errors);
     snapshot->history = *history;
     snapshot->seats = memory_zalloc(SNAPSHOT_SEATS_MAX * sizeof *snapshot->seats);
     copy_classes(snapshot, commons);
@@ -287,6 +292,8 @@ void snapshot_free(struct snapshot **snapshot_pointer)
     struct snapshot *snapshot = *snapshot_pointer;
     *snapshot_pointer = NULL;
     if (!snapshot) return;
+    error_counts_fini(&snapshot->errors);
+    error_counts_fini(&snapshot->lock_errors);
     free(snapshot->classes);
     free(snapshot->pools);
     free(snapshot->databases);

@@ -34,7 +34,7 @@ struct snapshot_class {
     uint32_t workers, workers_useful; /* scaling.h; 0 for a class that is configured no more */
     int64_t longest_wait_us;          /* of those who wait */
     uint64_t granted, waited, refused_queue_full, timed_out, slot_us;
-    struct histogram wait_us, lease_us;
+    struct histogram wait_us, lease_us, query_us;
 };
 
 struct snapshot_pool {
@@ -42,6 +42,7 @@ struct snapshot_pool {
     uint32_t opening, idle, leased, closing;
     uint32_t waiting, pinned;
     uint32_t failing; /* 1: its last server login failed, and none has worked since. Of the rest: how many */
+    struct pool_times times;
 };
 
 struct snapshot_seat {
@@ -84,7 +85,7 @@ struct snapshot {
     uint32_t older_clients, older_slots; /* of the process before this one, which drains */
     uint32_t opening, idle, closing;     /* servers, over all pools, as in snapshot_pool */
     struct stats stats;
-    struct error_counts errors;
+    struct error_counts errors, lock_errors; /* lock_errors: those of lock_counts.h, over all statements */
     struct snapshot_class *classes;
     uint32_t class_count;
     struct snapshot_pool *pools; /* pool_count of them, and then the rest */

@@ -66,9 +66,10 @@ struct turnstile_class {
     uint32_t leased, waiting;
     uint64_t granted, waited, refused_queue_full; /* leases begun; of these, after waiting; waiters turned away */
     uint64_t slot_us;                             /* slot-time received, up to advanced_us */
-    /* The caller's, for those who look on: clients that are in it, and limits of time that struck them. */
+    /* The caller's, for those who look on: clients that are in it, limits of time that struck them, their queries. */
     uint32_t clients;
     uint64_t timed_out;
+    struct histogram query_us;          /* of queries that PostgreSQL has answered */
     struct histogram wait_us, lease_us; /* of leases begun (0 when there was no wait); of leases ended */
 
     /* turnstile_classes.c's */

@@ -4,6 +4,8 @@
  */
 #include "tests/e2e/support/fake_server.h"
 #include "tests/e2e/support/files.h"
+#include "tests/e2e/support/http_get.h"
+#include "tests/e2e/support/process.h"
 #include "tests/e2e/support/proxy.h"
 #include "tests/e2e/support/sql.h"
 #include "tests/e2e/support/stage.h"
@@ -442,8 +444,10 @@ static int lock_errors(PGconn *console, const char *sqlstate, const char *shape)
 
 Test(clocks, lock_errors_are_counted_by_class_and_shape_and_logged)
 {
-    struct proxy *two = proxy_start_with(
-        &(struct proxy_options){.settings = "budget = 2\nadmin_users = boss\n", .classes = "[class writers]\nmatch = user=app\n"});
+    int port = process_free_port();
+    char *settings = text_format("budget = 2\nadmin_users = boss\nhttp_listen = 127.0.0.1:%d\n", port), *metrics;
+    struct proxy *two = proxy_start_with(&(struct proxy_options){.settings = settings, .classes = "[class writers]\nmatch = user=app\n"});
+    free(settings);
     struct wire *a = wire_session(two->port), *b = wire_session(two->port);
     cr_assert_str_eq(wire_query(a, "drop table if exists locked; create table locked (n int, word text)"), "");
     cr_assert_str_eq(wire_query(a, "insert into locked values (1, 'secret'), (2, 'secret')"), "");
@@ -486,5 +490,10 @@ Test(clocks, lock_errors_are_counted_by_class_and_shape_and_logged)
     cr_assert_eq(lock_errors(console, "55P03", "delete from locked where word = $1 and n = $2"), 1);
     cr_assert_eq(lock_errors(console, "57014", "select pg_sleep($1), $2"), 1);
     PQfinish(console);
+    cr_assert_eq(http_get(port, "/metrics", "*/*", &metrics), 200);
+    cr_expect_not_null(strstr(metrics, "\npgturnstile_lock_errors_total{sqlstate=\"40P01\",class=\"writers\"} 1\n"), "%s", metrics);
+    cr_expect_not_null(strstr(metrics, "\npgturnstile_lock_errors_total{sqlstate=\"55P03\",class=\"writers\"} 2\n"), "%s", metrics);
+    cr_expect_not_null(strstr(metrics, "\npgturnstile_lock_errors_total{sqlstate=\"57014\",class=\"writers\"} 1\n"), "%s", metrics);
+    free(metrics);
     proxy_finish(&two);
 }

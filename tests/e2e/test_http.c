@@ -87,11 +87,66 @@ Test(http, errors_and_databases)
     struct wire *wire = wire_session(proxy->port);
     for (int i = 0; i < 3; i++) cr_assert_str_eq(wire_query(wire, "select 1/0"), "!22012");
     cr_assert_str_eq(wire_query(wire, "select 'x'"), "x");
-    cr_expect_eq(metric("pgturnstile_errors_total{sqlstate=\"22012\",source=\"server\"}"), 3);
+    cr_expect_eq(metric("pgturnstile_errors_total{sqlstate=\"22012\",class=\"default\",source=\"server\"}"), 3);
     cr_expect_eq(metric("pgturnstile_database_transactions_total{database=\"app\"}"), 4);
     cr_expect_eq(metric("pgturnstile_database_logins_total{database=\"app\"}"), 1);
     cr_expect_str_eq(live("jsonb_typeof(j->'duplicates')"), "null", "the search for duplicates is off");
     wire_close(&wire);
+    proxy_finish(&proxy);
+}
+
+/* The time of a query counts for the class that its client was in, and for its pool; so do its errors. */
+Test(http, query_times_and_errors_by_class_and_pool)
+{
+    port = process_free_port();
+    char *settings = text_format("http_listen = 127.0.0.1:%d\nadmin_users = boss\n", port);
+    struct proxy *proxy = proxy_start_with(&(struct proxy_options){.settings = settings, .classes = "[class slow]\nmatch = tag.job=*\n"});
+    free(settings);
+    struct wire *wire = wire_session(proxy->port);
+    for (int i = 0; i < 5; i++) cr_assert_str_eq(wire_query(wire, "select 'x'"), "x");
+    cr_assert_str_eq(wire_query(wire, "select 1/0"), "!22012");
+    cr_assert_str_eq(wire_query(wire, "begin"), "");
+    cr_assert_str_eq(wire_query(wire, "rollback"), "");
+    cr_assert_str_eq(wire_query(wire, "select pg_sleep(0.06) /*job='nightly'*/"), "");
+    cr_assert_str_eq(wire_query(wire, "select 1/0 /*job='nightly'*/"), "!22012");
+    cr_expect_eq(metric("pgturnstile_class_query_seconds_count{class=\"default\"}"), 6, "what was answered here is not among them");
+    cr_expect_eq(metric("pgturnstile_class_query_seconds_count{class=\"slow\"}"), 2);
+    cr_expect_geq(metric("pgturnstile_class_query_seconds_sum{class=\"slow\"}"), 0.05);
+    cr_expect_eq(metric("pgturnstile_class_query_seconds_bucket{class=\"slow\",le=\"120.0\"}"), 2);
+    cr_expect_leq(metric("pgturnstile_class_query_seconds_bucket{class=\"slow\",le=\"0.05\"}"), 1);
+    const char *pool = "{database=\"app\",user=\"app\"}";
+    char *series = text_format("pgturnstile_pool_query_seconds_count%s", pool);
+    cr_expect_eq(metric(series), 8);
+    free(series);
+    series = text_format("pgturnstile_pool_lease_seconds_count%s", pool);
+    cr_expect_eq(metric(series), metric("pgturnstile_leases_total"));
+    free(series);
+    series = text_format("pgturnstile_pool_wait_seconds_count%s", pool);
+    cr_expect_eq(metric(series), metric("pgturnstile_leases_total"));
+    free(series);
+    cr_expect_eq(metric("pgturnstile_errors_total{sqlstate=\"22012\",class=\"default\",source=\"server\"}"), 1);
+    cr_expect_eq(metric("pgturnstile_errors_total{sqlstate=\"22012\",class=\"slow\",source=\"server\"}"), 1);
+    cr_expect_str_eq(live("(j->'classes'->0->'query_ms'->>'max')::float >= 50"), "t");
+    wire_close(&wire);
+
+    wire = wire_connect(proxy->port);
+    cr_expect_not(wire_try_login(wire, "app", "pgturnstile"));
+    wire_close(&wire);
+    cr_expect_eq(metric("pgturnstile_errors_total{sqlstate=\"42501\",class=\"\",source=\"pgturnstile\"}"), 1);
+    PGconn *console = sql_connect("%s dbname=pgturnstile user=boss", proxy_conninfo(proxy, ""));
+    PGresult *result = PQexec(console, "show errors");
+    cr_assert_eq(PQntuples(result), 3);
+    cr_expect_str_eq(PQfname(result, 1), "class");
+    cr_expect_str_eq(PQgetvalue(result, 1, 1), "slow");
+    cr_expect_str_eq(PQgetvalue(result, 1, 2), "1");
+    cr_expect(PQgetisnull(result, 2, 1), "the console is in no class");
+    PQclear(result);
+    result = PQexec(console, "show classes");
+    cr_assert_eq(PQntuples(result), 2);
+    cr_expect_geq(atoll(PQgetvalue(result, 0, PQfnumber(result, "query_max_us"))), 50000);
+    cr_expect_geq(atoll(PQgetvalue(result, 0, PQfnumber(result, "query_p99_us"))), 50000);
+    PQclear(result);
+    PQfinish(console);
     proxy_finish(&proxy);
 }
 

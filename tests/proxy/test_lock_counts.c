@@ -38,6 +38,9 @@ Test(lock_counts, by_sqlstate_class_and_shape)
     cr_expect_str_eq(first->shape, "update a set n = $1");
     cr_expect(first->count == 3 && first->run_max_us == 30 && first->last_us == 3);
     cr_expect(counts.counts[1].count == 1 && counts.counts[2].count == 1 && counts.counts[3].count == 1);
+    cr_assert_eq(counts.totals.size, 3);
+    cr_expect_str_eq(counts.totals.counts[0].class, "web");
+    cr_expect_eq(counts.totals.counts[0].of_servers, 4);
 }
 
 Test(lock_counts, what_was_not_seen_for_longest_makes_room)
@@ -51,6 +54,8 @@ Test(lock_counts, what_was_not_seen_for_longest_makes_room)
     cr_assert_eq(counts.size, LOCK_COUNTS_MAX);
     cr_expect_str_eq(counts.counts[0].shape, "select 0");
     cr_expect_eq(counts.counts[0].count, 1001);
+    cr_assert_eq(counts.totals.size, 1);
+    cr_expect_eq(counts.totals.counts[0].of_servers, 2000, "what made room is still counted");
     unsigned found = 0;
     for (uint32_t i = 1; i < counts.size; i++) {
         cr_expect_eq(counts.counts[i].count, 1);

@@ -15,6 +15,7 @@ static struct snapshot_seat seats[3];
 static struct snapshot_holder holders[1];
 static struct snapshot_database databases[2];
 static struct snapshot_finding findings[1];
+static struct error_count errors[3], lock_errors[2];
 
 static void start(void)
 {
@@ -53,6 +54,16 @@ static void start(void)
                                             .units = 4,
                                             .n = 10,
                                             .lost_us = 1500};
+    time_buckets_add(&pools[0].times.query, 1000);
+    time_buckets_add(&pools[0].times.query, 1001);
+    time_buckets_add(&pools[0].times.query, 300000000);
+    time_buckets_add(&pools[2].times.lease, 20000);
+    histogram_add(&classes[0].query_us, 3000, 1);
+    errors[0] = (struct error_count){.sqlstate = "23505", .class = "web", .of_servers = 7};
+    errors[1] = (struct error_count){.sqlstate = "53300", .class = "cron \"late\"", .of_ours = 8, .of_servers = 1};
+    errors[2] = (struct error_count){.sqlstate = "28P01", .of_ours = 9};
+    lock_errors[0] = (struct error_count){.sqlstate = "40P01", .class = "web", .of_servers = 3};
+    lock_errors[1] = (struct error_count){.sqlstate = "55P03", .class = "web", .of_servers = 4};
     holders[0] = (struct snapshot_holder){.state = SEAT_PINNED,
                                           .class = 1,
                                           .since_us = 8000000,
@@ -62,32 +73,32 @@ static void start(void)
                                           .database = "app",
                                           .user = "\xff\"\n",
                                           .application = "</script>"};
-    snapshot = (struct snapshot){
-        .now_us = 10000000,
-        .state = "running",
-        .databases = databases,
-        .database_count = 1,
-        .databases_left_out = 3,
-        .findings = findings,
-        .finding_count = 1,
-        .errors = {.counts = {{.sqlstate = "23505", .of_servers = 7}, {.sqlstate = "53300", .of_ours = 8, .of_servers = 1}}, .size = 2},
-        .budget = 85,
-        .leased = 4,
-        .waiting = 2,
-        .clients = 1000,
-        .opening = 1,
-        .idle = 2,
-        .closing = 4,
-        .stats = {.leases = 5000000000, .wait_us = 61000001, .received_bytes = 17},
-        .classes = classes,
-        .class_count = 2,
-        .pools = pools,
-        .pool_count = 2,
-        .pools_left_out = 9,
-        .seats = seats,
-        .seat_count = 3,
-        .holders = holders,
-        .holder_count = 1};
+    snapshot = (struct snapshot){.now_us = 10000000,
+                                 .state = "running",
+                                 .databases = databases,
+                                 .database_count = 1,
+                                 .databases_left_out = 3,
+                                 .findings = findings,
+                                 .finding_count = 1,
+                                 .errors = {.counts = errors, .size = 3},
+                                 .lock_errors = {.counts = lock_errors, .size = 2},
+                                 .budget = 85,
+                                 .leased = 4,
+                                 .waiting = 2,
+                                 .clients = 1000,
+                                 .opening = 1,
+                                 .idle = 2,
+                                 .closing = 4,
+                                 .stats = {.leases = 5000000000, .wait_us = 61000001, .received_bytes = 17},
+                                 .classes = classes,
+                                 .class_count = 2,
+                                 .pools = pools,
+                                 .pool_count = 2,
+                                 .pools_left_out = 9,
+                                 .seats = seats,
+                                 .seat_count = 3,
+                                 .holders = holders,
+                                 .holder_count = 1};
 }
 
 static void end(void)
@@ -180,6 +191,17 @@ Test(metrics, histograms_add_up)
     HAS("pgturnstile_class_wait_seconds_sum{class=\"web\"} 7200.020090");
     HAS("pgturnstile_class_wait_seconds_count{class=\"web\"} 4");
     HAS("pgturnstile_class_lease_seconds_bucket{class=\"web\",le=\"+Inf\"} 0");
+    HAS("pgturnstile_class_query_seconds_bucket{class=\"web\",le=\"0.0025\"} 0");
+    HAS("pgturnstile_class_query_seconds_bucket{class=\"web\",le=\"0.005\"} 1");
+    HAS("# TYPE pgturnstile_pool_query_seconds histogram");
+    HAS("pgturnstile_pool_query_seconds_bucket{database=\"app\",user=\"web\",le=\"0.001\"} 1");
+    HAS("pgturnstile_pool_query_seconds_bucket{database=\"app\",user=\"web\",le=\"0.0025\"} 2");
+    HAS("pgturnstile_pool_query_seconds_bucket{database=\"app\",user=\"web\",le=\"120.0\"} 2");
+    HAS("pgturnstile_pool_query_seconds_bucket{database=\"app\",user=\"web\",le=\"+Inf\"} 3");
+    HAS("pgturnstile_pool_query_seconds_sum{database=\"app\",user=\"web\"} 300.002001");
+    HAS("pgturnstile_pool_query_seconds_count{database=\"app\",user=\"web\"} 3");
+    HAS("pgturnstile_pool_lease_seconds_bucket{pool=\"other\",le=\"0.025\"} 1");
+    HAS("pgturnstile_pool_wait_seconds_count{pool=\"other\"} 0");
 }
 
 Test(metrics, pools_and_the_rest_of_them)
@@ -205,9 +227,13 @@ Test(metrics, databases_and_errors)
     HAS("pgturnstile_database_transactions_total{pool=\"other\"} 14");
     HAS("pgturnstile_database_received_bytes_total{database=\"app\"} 12");
     HAS("pgturnstile_database_query_seconds_total{database=\"app\"} 13.000000");
-    HAS("pgturnstile_errors_total{sqlstate=\"23505\",source=\"server\"} 7");
-    HAS("pgturnstile_errors_total{sqlstate=\"53300\",source=\"pgturnstile\"} 8");
-    LACKS("pgturnstile_errors_total{sqlstate=\"23505\",source=\"pgturnstile\"} 0");
+    HAS("pgturnstile_errors_total{sqlstate=\"23505\",class=\"web\",source=\"server\"} 7");
+    HAS("pgturnstile_errors_total{sqlstate=\"53300\",class=\"cron \\\"late\\\"\",source=\"pgturnstile\"} 8");
+    HAS("pgturnstile_errors_total{sqlstate=\"28P01\",class=\"\",source=\"pgturnstile\"} 9");
+    LACKS("pgturnstile_errors_total{sqlstate=\"23505\",class=\"web\",source=\"pgturnstile\"} 0");
+    HAS("# TYPE pgturnstile_lock_errors_total counter");
+    HAS("pgturnstile_lock_errors_total{sqlstate=\"40P01\",class=\"web\"} 3");
+    HAS("pgturnstile_lock_errors_total{sqlstate=\"55P03\",class=\"web\"} 4");
     LACKS("pgturnstile_findings_total{verdict=\"n_plus_one\"} 0");
     snapshot.is_analysing = true;
     snapshot.analysis.found[VERDICT_N_PLUS_ONE] = 5;
