@@ -16,7 +16,7 @@ struct admin {
     struct admin_commands commands;
     struct client_host client_host; /* of console sessions */
     struct console *sessions;       /* the one whose turn it is first */
-    ev_idle more;                   /* runs while a slice was not enough: the loop does not wait then */
+    ev_timer rest;                  /* active: a slice was not enough, and the next one is not due yet */
     bool is_due;                    /* some session may have something to do */
 };
 

@@ -47,12 +47,9 @@ void admin_show_end(struct show_cursor *cursor)
     cursor->view = NULL;
 }
 
-enum show_step admin_show_next(struct show_cursor *cursor, struct bytes_writer *writer, unsigned *cost_out)
+enum show_step admin_show_next(struct show_cursor *cursor, struct bytes_writer *writer)
 {
-    cursor->cost = 1;
-    enum show_step step = row_functions[cursor->id](cursor, writer);
-    *cost_out = cursor->cost;
-    return step;
+    return row_functions[cursor->id](cursor, writer);
 }
 
 void show_begin_row(struct show_cursor *cursor, struct admin_row *row, struct bytes_writer *writer)
@@ -80,7 +77,6 @@ struct server *show_next_server(struct show_cursor *cursor)
     for (; cursor->pool; cursor->pool = cursor->pool->hh.next, cursor->server_id = 0) {
         struct server *server;
         DL_FOREACH(cursor->pool->servers, server) {
-            cursor->cost++;
             if (server->id <= cursor->server_id) continue;
             cursor->server_id = server->id;
             return server;
@@ -153,7 +149,7 @@ enum show_step rows_of_config(struct show_cursor *cursor, struct bytes_writer *w
 /* Clients that have not logged in yet, counted over several calls. */
 static bool count_logins(struct show_cursor *cursor)
 {
-    for (; cursor->cost < 256; cursor->cost++) {
+    for (int i = 0; i < 64; i++) {
         const struct client *client = client_cursor_next(&cursor->clients);
         if (!client) return true;
         if (client->state < CLIENT_WELCOMING) cursor->found++;
@@ -244,16 +240,14 @@ static uint64_t total_of_pin(const struct stats *stats, unsigned pin)
     return totals[pin];
 }
 
-static uint64_t count_pinned(struct show_cursor *cursor, unsigned pin)
+static uint64_t count_pinned(const struct pools *pools, unsigned pin)
 {
     uint64_t count = 0;
-    for (const struct pool *pool = cursor->view->pools->by_key; pool; pool = pool->hh.next) {
+    for (const struct pool *pool = pools->by_key; pool; pool = pool->hh.next) {
         if (pool->pinned == 0) continue;
         const struct server *server;
-        DL_FOREACH(pool->servers, server) {
-            cursor->cost++;
+        DL_FOREACH(pool->servers, server)
             if (server->client && server->client->pins >> pin & 1) count++;
-        }
     }
     return count;
 }
@@ -265,7 +259,7 @@ enum show_step rows_of_pins(struct show_cursor *cursor, struct bytes_writer *wri
     unsigned pin = (unsigned)cursor->step++;
     show_begin_row(cursor, &row, writer);
     admin_row_text(&row, pin_text(1u << pin));
-    admin_row_number(&row, (int64_t)count_pinned(cursor, pin));
+    admin_row_number(&row, (int64_t)count_pinned(cursor->view->pools, pin));
     admin_row_number(&row, (int64_t)total_of_pin(&cursor->view->commons->stats, pin));
     admin_row_end(&row);
     return SHOW_ROW;

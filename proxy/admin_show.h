@@ -21,7 +21,6 @@ struct show_cursor { /* private, and the row functions' */
     struct config *config; /* the snapshot it began with */
     uint64_t step;         /* how many rows were made of what is no list */
     uint64_t found;        /* what a first pass has counted */
-    unsigned cost;
     struct client_cursor clients;
     bool is_past_clients;
     struct pool *pool;  /* the one it is at; none is freed meanwhile */
@@ -40,10 +39,9 @@ void admin_show_end(struct show_cursor *cursor); /* harmless when zeroed, or twi
 
 enum show_step { SHOW_ROW, SHOW_SKIPPED, SHOW_END };
 /*
- * ROW: a DataRow was written; the writer must have had ADMIN_ROW_SIZE_MAX bytes left. SKIPPED: some work was done and no row made; call again. `*cost_out` says how much
- * work it was: 1 is about that of looking at one client.
+ * ROW: a DataRow was written; the writer must have had ADMIN_ROW_SIZE_MAX bytes left. SKIPPED: some work was done and no row made; call again.
  */
-enum show_step admin_show_next(struct show_cursor *cursor, struct bytes_writer *writer, unsigned *cost_out);
+enum show_step admin_show_next(struct show_cursor *cursor, struct bytes_writer *writer);
 
 /* ---- for the files that make rows ---- */
 typedef enum show_step show_rows(struct show_cursor *cursor, struct bytes_writer *writer);

@@ -126,7 +126,6 @@ enum show_step rows_of_clients(struct show_cursor *cursor, struct bytes_writer *
     if (!client) return SHOW_END;
     if (!is_shown(client)) return SHOW_SKIPPED;
     struct admin_row row;
-    cursor->cost += 4;
     show_begin_row(cursor, &row, writer);
     client_cells(cursor, &row, client);
     admin_row_end(&row);
@@ -185,7 +184,6 @@ enum show_step rows_of_servers(struct show_cursor *cursor, struct bytes_writer *
     const struct server *server = show_next_server(cursor);
     if (!server) return SHOW_END;
     struct admin_row row;
-    cursor->cost += 4;
     show_begin_row(cursor, &row, writer);
     server_cells(cursor, &row, server);
     admin_row_end(&row);
@@ -216,7 +214,6 @@ static enum show_step row_of_socket(struct show_cursor *cursor, struct bytes_wri
     if (client && !is_shown(client)) return SHOW_SKIPPED;
     if (is_active_only && !is_busy && received + stream->unsent_size + left == 0) return SHOW_SKIPPED;
     struct admin_row row;
-    cursor->cost += 4;
     show_begin_row(cursor, &row, writer);
     if (client)
         client_cells(cursor, &row, client);
@@ -318,7 +315,6 @@ enum show_step rows_of_waiting(struct show_cursor *cursor, struct bytes_writer *
     if (!client) return SHOW_END;
     if (!client->waiter.pool) return SHOW_SKIPPED;
     uint32_t position = turnstile_position(&client->waiter);
-    cursor->cost += position / 8 + 4; /* it was counted */
     struct endpoint remote;
     client_address(cursor, client, &remote);
     struct admin_row row;

@@ -19,11 +19,10 @@ struct server_counts {
     uint32_t active, cleaning, canceled, cancels;
 };
 
-static void count_servers(struct show_cursor *cursor, const struct pool *pool, struct server_counts *counts)
+static void count_servers(const struct pool *pool, struct server_counts *counts)
 {
     const struct server *server;
     DL_FOREACH(pool->servers, server) {
-        cursor->cost++;
         if (server->state == SERVER_LEASED) counts->active++;
         if (server->state == SERVER_CLEANING) counts->cleaning++;
         if (server->cancels_in_flight > 0) counts->canceled++;
@@ -37,7 +36,7 @@ enum show_step rows_of_pools(struct show_cursor *cursor, struct bytes_writer *wr
     if (!pool) return SHOW_END;
     const struct turnstile_pool *slots = &pool->slots;
     struct server_counts counts = {0};
-    count_servers(cursor, pool, &counts);
+    count_servers(pool, &counts);
     struct admin_row row;
     show_begin_row(cursor, &row, writer);
     admin_row_text(&row, pool->database);
@@ -110,7 +109,6 @@ enum show_step rows_of_totals(struct show_cursor *cursor, struct bytes_writer *w
     for (const struct database *database = cursor->view->pools->databases.by_name; database; database = database->hh.next) {
         traffic_add(&totals, &database->traffic);
         traffic_add(&averages, &database->averages);
-        cursor->cost++;
     }
     const struct {
         const char *name;
@@ -222,7 +220,6 @@ static enum show_step row_of_user(struct show_cursor *cursor, struct bytes_write
     const struct config_user *entry = config_find_user(cursor->config, name);
     int64_t servers = 0, clients = 0;
     for (const struct pool *pool = cursor->view->pools->by_key; pool; pool = pool->hh.next) {
-        cursor->cost++;
         if (strcmp(pool->user, name) != 0) continue;
         servers += pool->slots.idle + pool->slots.leased + pool->slots.opening + pool->slots.closing;
         clients += pool->client_count;

@@ -30,7 +30,6 @@ static void begin_report(struct show_cursor *cursor)
     int64_t now_us = cursor->view->commons->now_us + cursor->wall_offset_us;
     int64_t since_us = cursor->since_us > 0 ? now_us - cursor->since_us : 0;
     cursor->report = report_table(detector_findings(detector_of(cursor)), since_us, now_us);
-    cursor->cost += 16 * (unsigned)text_table_rows(cursor->report);
 }
 
 enum show_step rows_of_duplicates(struct show_cursor *cursor, struct bytes_writer *writer)
@@ -75,7 +74,6 @@ static void begin_shapes(struct show_cursor *cursor)
     const struct shape **all = memory_alloc((shapes_count(shapes) + 1) * sizeof *all);
     for (const struct shape *shape; (shape = shapes_next(shapes, &position));) all[count++] = shape;
     qsort(all, count, sizeof *all, compare_shapes);
-    cursor->cost += (unsigned)count / 16;
     if (count > SHAPES_SHOWN_MAX) count = SHAPES_SHOWN_MAX;
     cursor->shapes = memory_zalloc(sizeof *cursor->shapes + count * sizeof cursor->shapes->rows[0]);
     cursor->shapes->count = count;
