@@ -42,8 +42,10 @@ static struct top_snapshot full(void)
         .config = table_of("key value", "listen_port 6432 budget 20"),
         .pools =
             table_of("database user cl_active cl_waiting sv_active sv_idle sv_login maxwait", "shop web 30 4 8 2 0 1 shop job 5 0 1 0 1 0"),
-        .classes = table_of("class slots queue", "web 8 4"),
-        .leases = table_of("state held_us pid", "running 12 4711 idle 99 4712 running 50 4713"),
+        .classes = table_of("class leased waiting wait_p99_us", "web 8 4 2500"),
+        .leases =
+            table_of("state held_us pid",
+                     "running 12000 4711 idle 99000000 4712 running 7500000000 4713 idle 8000 4714 idle 1500000 4715 idle 600000000 4716"),
         .waiting = table_of("client waited", ""),
         .stats = table_of("database total_xact_count total_query_count total_received total_sent", "shop 1000 3000 500000 900000")};
 }
@@ -56,7 +58,14 @@ Test(top_view, everything_there_is)
     struct top_screen screen = {.peer = "127.0.0.1:6432", .time = "12:00:00", .columns = 160};
     top_snapshot_sort(&now);
     char *text = drawn(&screen, &now, &before);
-    expect_in(text, "held_us  state     pid\n     99  idle     4712\n     50  running  4713\n     12  running  4711\n");
+    expect_in(text, "  held  state     pid\n"
+                    " 2.1 h  running  4713\n"
+                    "10 min  idle     4716\n"
+                    "  99 s  idle     4712\n"
+                    " 1.5 s  idle     4715\n"
+                    " 12 ms  running  4711\n"
+                    "8.0 ms  idle     4714\n");
+    expect_in(text, "class  leased  waiting  wait p99\nweb         8        4    2.5 ms\n");
     expect_in(text, "pgturnstile at 127.0.0.1:6432, 12:00:00: 39 clients, 4 of them waiting\n");
     expect_in(text, "] 12 of 20: 9 active, 1 login, 2 idle\n");
     expect_in(text, "traffic 100 transactions/s, 300 queries/s, 5.0 kB/s in, 20.0 kB/s out\n");
