@@ -65,29 +65,34 @@ static bool may_be_in_line_comment(const char *text, size_t at)
 }
 
 /*
- * The comment that ends at `end`, where its closing mark has been seen: back to the opening mark that is level with it. Marks that overlap can be read
- * in two ways from behind.
+ * The comment that ends at `end`, where its closing mark has been seen: back to the opening mark that is level with it. Both marks have a slash, so only slashes
+ * are looked at. Marks that overlap can be read in two ways from behind.
  */
 static enum answer find_comment_backwards(const char *text, size_t end, size_t *start_out)
 {
     size_t limit = end > SQL_TAGS_COMMENT_MAX ? end - SQL_TAGS_COMMENT_MAX : 0;
     size_t depth = 1;
-    size_t at = end - 2;
+    size_t at = end - 2; /* from here on, everything is level with what was seen */
     if (at > limit && text[at - 1] == '/') return UNCERTAIN;
-    while (at >= limit + 2) {
-        bool is_open = is_pair(text, at - 2, '/', '*');
-        bool is_close = !is_open && is_pair(text, at - 2, '*', '/');
-        if (!is_open && !is_close) {
-            at--;
+    for (size_t left = at; left > limit;) {
+        const char *found = memrchr(text + limit, '/', left - limit);
+        if (found == NULL) break;
+        size_t slash = (size_t)(found - text);
+        left = slash;
+        if (slash + 2 <= at && text[slash + 1] == '*') {
+            at = slash;
+            if (--depth == 0) {
+                *start_out = at;
+                return (at > 0 && text[at - 1] == '*') || may_be_in_line_comment(text, end) ? UNCERTAIN : FOUND;
+            }
+        } else if (slash > limit && slash < at && text[slash - 1] == '*') {
+            at = slash - 1;
+            depth++;
+        } else {
             continue;
         }
-        at -= 2;
-        if (is_open && --depth == 0) {
-            *start_out = at;
-            return (at > 0 && text[at - 1] == '*') || may_be_in_line_comment(text, end) ? UNCERTAIN : FOUND;
-        }
-        if (is_close) depth++;
         if (at > limit && text[at - 1] == text[at + 1]) return UNCERTAIN;
+        left = at;
     }
     return limit > 0 ? MISSING : UNCERTAIN;
 }
@@ -151,6 +156,12 @@ static int escaped_byte(struct slice raw, size_t at)
     return high < 0 || low < 0 ? -1 : high << 4 | low;
 }
 
+/* It stands for itself. */
+static inline bool is_plain(char c)
+{
+    return (unsigned char)c >= 0x20 && c != 0x7f && c != '%' && c != '\\';
+}
+
 /*
  * Decoded behind the text that `tags` has. "%%" is '%', which some libraries leave for the driver to halve: "%%2F" is '/'. False: no room.
  */
@@ -161,6 +172,11 @@ static bool append_decoded(struct sql_tags *tags, struct slice raw, uint16_t *of
     for (size_t at = 0; at < raw.size;) {
         char c = raw.text[at];
         if (end == SQL_TAGS_TEXT_MAX) return false;
+        if (is_plain(c)) {
+            tags->text[end++] = c;
+            at++;
+            continue;
+        }
         if (c == '%' && at + 1 < raw.size && raw.text[at + 1] == '%') at++;
         int byte = escaped_byte(raw, at);
         if (byte >= 0) {
@@ -258,22 +274,26 @@ static const char *find_missed_comma(const char *start, const char *quote)
  */
 static const char *read_quoted(const char *start, const char *end, struct slice *value_out)
 {
-    for (const char *at = start; at < end; at++) {
-        if (*at == '\\' && end - at > 1) {
-            at++;
+    const char *quote = NULL;
+    for (const char *at = start; at < end;) {
+        if (quote == NULL || quote < at) quote = memchr(at, '\'', (size_t)(end - at));
+        if (quote == NULL) break;
+        const char *escape = memchr(at, '\\', (size_t)(quote - at));
+        if (escape != NULL) {
+            at = escape + 2;
             continue;
         }
-        if (*at != '\'') continue;
-        const char *comma = find_missed_comma(start, at);
+        const char *comma = find_missed_comma(start, quote);
         if (comma != NULL) {
             *value_out = (struct slice){start, (size_t)(comma - start)};
             return comma;
         }
-        bool has_comma_inside = at > start && at[-1] == ',';
-        if (has_comma_inside || is_before_comma(at + 1, end)) {
-            *value_out = (struct slice){start, (size_t)(at - start) - has_comma_inside};
-            return at + 1;
+        bool has_comma_inside = quote > start && quote[-1] == ',';
+        if (has_comma_inside || is_before_comma(quote + 1, end)) {
+            *value_out = (struct slice){start, (size_t)(quote - start) - has_comma_inside};
+            return quote + 1;
         }
+        at = quote + 1;
     }
     *value_out = trim((struct slice){start, (size_t)(end - start)});
     return end;
@@ -289,11 +309,26 @@ static const char *read_bare(const char *start, const char *end, struct slice *v
     return comma;
 }
 
-static void read_comment(struct sql_tags *tags, const char *at, const char *end)
+static inline bool ends_key(char c)
+{
+    static const bool ends[UINT8_MAX + 1] = {['='] = true, [':'] = true, [','] = true, ['\''] = true};
+    return ends[(unsigned char)c];
+}
+
+/* Whether somebody asks for it; one that has yet to be decoded is taken along. `keys` NULL: for all. */
+static bool is_asked_for(const struct sql_tag_keys *keys, struct slice key)
+{
+    if (keys == NULL || memchr(key.text, '%', key.size) != NULL) return true;
+    for (uint32_t i = 0; i < keys->count; i++)
+        if (keys->items[i].size == key.size && memcmp(keys->items[i].text, key.text, key.size) == 0) return true;
+    return false;
+}
+
+static void read_comment(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *at, const char *end)
 {
     while (at < end) {
         const char *start = at;
-        while (at < end && *at != '=' && *at != ':' && *at != ',' && *at != '\'') at++;
+        while (at < end && !ends_key(*at)) at++;
         if (at == end) return;
         struct slice key = trim((struct slice){start, (size_t)(at - start)});
         bool has_value = *at == '=' || *at == ':';
@@ -303,11 +338,11 @@ static void read_comment(struct sql_tags *tags, const char *at, const char *end)
         struct slice value;
         while (at < end && is_blank(*at)) at++;
         at = at < end && *at == '\'' ? read_quoted(at + 1, end, &value) : read_bare(at, end, &value);
-        if (is_key(key)) add_tag(tags, key, value);
+        if (is_asked_for(keys, key) && is_key(key)) add_tag(tags, key, value);
     }
 }
 
-void sql_tags_parse(struct sql_tags *tags, const char *text, size_t size, enum sql_strings strings)
+static void parse(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *text, size_t size, enum sql_strings strings)
 {
     size_t last = SIZE_MAX;
     size_t start;
@@ -317,10 +352,42 @@ void sql_tags_parse(struct sql_tags *tags, const char *text, size_t size, enum s
     tags->is_full = false;
     if (sql_tags_last_comment(text, size, strings, &start, &end)) {
         last = start;
-        read_comment(tags, text + start, text + end);
+        read_comment(tags, keys, text + start, text + end);
     }
     if (sql_tags_first_comment(text, size, strings, &start, &end) && start != last && end - start <= SQL_TAGS_COMMENT_MAX)
-        read_comment(tags, text + start, text + end);
+        read_comment(tags, keys, text + start, text + end);
+}
+
+void sql_tags_parse(struct sql_tags *tags, const char *text, size_t size, enum sql_strings strings)
+{
+    parse(tags, NULL, text, size, strings);
+}
+
+void sql_tag_keys_add(struct sql_tag_keys *keys, const char *key)
+{
+    size_t size = strlen(key);
+    for (uint32_t i = 0; i < keys->count; i++)
+        if (keys->items[i].size == size && memcmp(keys->items[i].text, key, size) == 0) return;
+    if (keys->count == SQL_TAG_KEYS_MAX) {
+        keys->is_full = true;
+        return;
+    }
+    keys->items[keys->count].text = key;
+    keys->items[keys->count++].size = size;
+}
+
+void sql_tags_parse_some(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *text, size_t size, enum sql_strings strings)
+{
+    parse(tags, keys->is_full ? NULL : keys, text, size, strings);
+}
+
+bool sql_tags_may_be_in(const char *text, size_t size)
+{
+    while (size > 0 && is_blank(*text)) text++, size--;
+    if (size < 4) return false;
+    if (*text == '/' || *text == '-') return true;
+    while (size > 0 && (is_blank(text[size - 1]) || text[size - 1] == ';')) size--;
+    return size >= 4 && is_pair(text, size - 2, '*', '/');
 }
 
 /* ---- what the tags say ---- */

@@ -44,6 +44,24 @@ struct sql_tags {
  */
 void sql_tags_parse(struct sql_tags *tags, const char *text, size_t size, enum sql_strings strings);
 
+/* The keys that somebody asks for. With more than there is room for, is_full, and all tags are read. */
+enum { SQL_TAG_KEYS_MAX = 8 };
+struct sql_tag_keys {
+    uint32_t count;
+    bool is_full;
+    struct {
+        const char *text; /* borrowed */
+        size_t size;
+    } items[SQL_TAG_KEYS_MAX];
+};
+
+void sql_tag_keys_add(struct sql_tag_keys *keys, const char *key);
+/* As sql_tags_parse, but tags with other keys are passed over: most of a comment is about what few ask for. */
+void sql_tags_parse_some(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *text, size_t size, enum sql_strings strings);
+
+/* The quick look: false when the text has no comment at its ends. */
+bool sql_tags_may_be_in(const char *text, size_t size);
+
 /* The comments that sql_tags_parse reads, without their marks: offsets of what is inside. False: there is none. */
 bool sql_tags_first_comment(const char *text, size_t size, enum sql_strings strings, size_t *start_out, size_t *end_out);
 bool sql_tags_last_comment(const char *text, size_t size, enum sql_strings strings, size_t *start_out, size_t *end_out);

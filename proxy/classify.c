@@ -24,9 +24,11 @@ static struct address address_of(const struct client *client)
 static struct class_facts facts_of(const struct client *client, const struct sql_tags *tags)
 {
     const struct settings *settings = &client->host->commons->config->settings;
+    bool is_known = client->classified == client->settings;
     return (struct class_facts){.user = client->user,
                                 .database = client->database,
-                                .application_name = session_state_get(client->settings, "application_name"),
+                                .application_name =
+                                    is_known ? client->classified_name : session_state_get(client->settings, "application_name"),
                                 .address = address_of(client),
                                 .port = client->family == AF_UNIX ? 0 : (uint16_t)settings->listen_port,
                                 .tags = tags};
@@ -64,6 +66,7 @@ static void narrow(struct client *client, const struct class_facts *facts)
     client->candidates = classes_narrow(client->host->commons->config, facts);
     struct session_state *former = client->classified;
     client->classified = session_state_ref(client->settings);
+    client->classified_name = facts->application_name;
     session_state_unref(&former);
 }
 
@@ -75,7 +78,7 @@ void classify_client(struct client *client)
     client_clocks_limit(client); /* the same class may be configured otherwise */
 }
 
-/* The text that a message's tags are in. */
+/* The SQL that a message's tags would be in, without a NUL; NULL: it has none. What is malformed the server is going to refuse. */
 static const char *text_of(const struct client *client, const uint8_t *message, size_t available, size_t *size_out)
 {
     struct frame frame;
@@ -85,9 +88,11 @@ static const char *text_of(const struct client *client, const uint8_t *message, 
     size_t here = (available < total ? available : total) - FRAME_HEADER_SIZE;
     const char *portal, *name, *text = NULL;
     struct frontend_parse_message parse;
-    if (frame.type == FRONTEND_QUERY && here == frame.body_size) {
-        if (frontend_parse_query(body, here, &text) != CODEC_OK) return NULL;
-    } else if (frame.type == FRONTEND_PARSE && here == frame.body_size) {
+    if (frame.type == FRONTEND_QUERY && here == frame.body_size && here > 0) {
+        *size_out = here - 1;
+        return body[here - 1] == '\0' ? (const char *)body : NULL;
+    }
+    if (frame.type == FRONTEND_PARSE && here == frame.body_size) {
         if (frontend_parse_parse(body, here, &parse) != CODEC_OK) return NULL;
         text = parse.text;
     } else if (frame.type == FRONTEND_BIND && frontend_parse_bind_names(body, here, &portal, &name) == CODEC_OK) {
@@ -98,13 +103,13 @@ static const char *text_of(const struct client *client, const uint8_t *message, 
     return text;
 }
 
-/* Whether the message has tags; then they are in `tags_out`. */
+/* Whether the message has tags that classes ask for; then they are in `tags_out`. */
 static bool read_tags(const struct client *client, const uint8_t *message, size_t available, struct sql_tags *tags_out)
 {
-    size_t size = 0;
-    const char *text = client_text_is_scannable(client) ? text_of(client, message, available, &size) : NULL;
-    if (!text) return false;
-    sql_tags_parse(tags_out, text, size, client_text_strings(client));
+    size_t size;
+    const char *text = text_of(client, message, available, &size);
+    if (!text || !sql_tags_may_be_in(text, size) || !client_text_is_scannable(client)) return false;
+    sql_tags_parse_some(tags_out, &client->host->commons->class_tags, text, size, client_text_strings(client));
     return tags_out->count > 0;
 }
 
@@ -135,6 +140,22 @@ const struct config_class *classify_class_of(const struct client *client)
     return &client->host->commons->config->classes[client->class_index];
 }
 
+/* The keys of the tags that any class is told by, or shared by. */
+static void note_tags(struct commons *commons)
+{
+    const struct config *config = commons->config;
+    commons->class_tags = (struct sql_tag_keys){.count = 0};
+    for (size_t i = 0; i < config->class_count; i++) {
+        const struct config_class *class = &config->classes[i];
+        if (class->share_by == CONFIG_FACT_TAG) sql_tag_keys_add(&commons->class_tags, class->share_tag);
+        for (size_t j = 0; j < class->match_count; j++) {
+            const struct config_match *match = &class->matches[j];
+            for (size_t k = match->condition_count - match->tag_condition_count; k < match->condition_count; k++)
+                sql_tag_keys_add(&commons->class_tags, match->conditions[k].tag);
+        }
+    }
+}
+
 void classify_configure(struct commons *commons)
 {
     const struct config *config = commons->config;
@@ -149,6 +170,7 @@ void classify_configure(struct commons *commons)
                                                   .queue_limit = (uint32_t) class->queue_limit,
                                                   .share_limit = (uint32_t) class->share_limit};
     }
+    note_tags(commons);
     turnstile_set_classes(commons->turnstile, rules, (uint32_t)config->class_count, commons->now_us);
     free(rules);
 }

@@ -88,6 +88,7 @@ struct client {
     unsigned class_index; /* of the class in the configuration */
     struct class_candidates candidates;
     struct session_state *classified; /* the settings that they follow from */
+    const char *classified_name;      /* their application_name; NULL: they have none */
     struct session_state *settings;   /* what its session has set */
     struct session_state *startup;    /* what it came with: what RESET goes back to */
     struct client *next_of_pool, *previous_of_pool;

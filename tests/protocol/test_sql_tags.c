@@ -121,6 +121,50 @@ Test(sql_tags, cases)
                          cases[i].tags);
 }
 
+/* The keys of the cases, asked for one by one, have the values that they have among all. */
+Test(sql_tags, of_some_keys_are_those_of_all)
+{
+    static const char *const asked_for[] = {"a", "b", "ab", "controller", "route", "action", "traceparent", "job"};
+    size_t found = 0;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct sql_tags all, some;
+        parse(cases[i].text, strlen(cases[i].text), &all);
+        cr_assert(all.count == 0 || sql_tags_may_be_in(cases[i].text, strlen(cases[i].text)), "%s", cases[i].text);
+        for (size_t j = 0; j < sizeof asked_for / sizeof asked_for[0]; j++) {
+            struct sql_tag_keys keys = {.count = 0};
+            size_t size = 0, some_size = 0;
+            sql_tag_keys_add(&keys, asked_for[j]);
+            sql_tags_parse_some(&some, &keys, cases[i].text, strlen(cases[i].text), SQL_STRINGS_STANDARD);
+            const char *value = sql_tags_get(&all, asked_for[j], &size);
+            const char *some_value = sql_tags_get(&some, asked_for[j], &some_size);
+            cr_assert(!value == !some_value && size == some_size && (!value || memcmp(value, some_value, size) == 0), "%s of %s",
+                      asked_for[j], cases[i].text);
+            found += value != NULL;
+        }
+    }
+    cr_assert_gt(found, 20);
+}
+
+Test(sql_tags, more_keys_than_there_is_room_for_are_all_keys)
+{
+    static const char *const many[] = {"k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"};
+    struct sql_tag_keys keys = {.count = 0};
+    struct sql_tags tags;
+    for (size_t i = 0; i < sizeof many / sizeof many[0]; i++) sql_tag_keys_add(&keys, many[i]);
+    const char *text = "SELECT 1 /*x='1',k9='2'*/";
+    sql_tags_parse_some(&tags, &keys, text, strlen(text), SQL_STRINGS_STANDARD);
+    cr_assert_eq(tags.count, 2);
+}
+
+Test(sql_tags, the_quick_look)
+{
+    static const char *const without[] = {"", ";", "   ", "*/", "SELECT 1", "SELECT 1;  ", " SELECT '/*a=b*/'", "SELECT 1 /*a='b'*/, 2"};
+    for (size_t i = 0; i < sizeof without / sizeof without[0]; i++)
+        cr_assert(!sql_tags_may_be_in(without[i], strlen(without[i])), "%s", without[i]);
+    cr_assert(sql_tags_may_be_in("SELECT 1 /*a*/ ; ", 17));
+    cr_assert(sql_tags_may_be_in(" /*a*/ SELECT 1", 15));
+}
+
 Test(sql_tags, hold_what_fits)
 {
     char text[20000] = "SELECT 1 /*";
