@@ -14,6 +14,11 @@ static size_t character_size(const char *text, size_t size)
     return used;
 }
 
+static bool is_special(char c)
+{
+    return c == '*' || c == '?' || c == '\\' || c == '\0';
+}
+
 static bool is_escape(const char *pattern)
 {
     return *pattern == '\\' && pattern[1] != '\0' && strchr("*?\\", pattern[1]) != NULL;
@@ -40,9 +45,15 @@ bool glob_matches(const char *pattern, const char *text, size_t size)
     while (at < size || *pattern != '\0') {
         if (*pattern == '*') {
             behind_star = ++pattern;
+            if (*pattern == '\0') return true;
             star_at = at;
             continue;
         }
+        while (at < size && *pattern == text[at] && !is_special(*pattern)) { /* most of most patterns */
+            pattern++;
+            at++;
+        }
+        if (*pattern == '*' || (at == size && *pattern == '\0')) continue;
         size_t used = step(&pattern, text + at, size - at);
         at += used;
         if (used > 0) continue;
