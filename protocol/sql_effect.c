@@ -488,10 +488,66 @@ static inline void step(struct sql_effect_scan *scan)
     }
 }
 
+/* What may change how the bytes behind it are read. */
+static inline bool is_mark(char c)
+{
+    static const bool marks[UINT8_MAX + 1] = {
+        ['\''] = true, ['"'] = true, ['$'] = true, ['\\'] = true, ['-'] = true, ['/'] = true, ['('] = true, [')'] = true, [';'] = true};
+    return marks[(uint8_t)c];
+}
+
+/* Behind the closing quote; 0: there is none, or a backslash before it may make it none. */
+static size_t behind_quotes(const char *text, size_t size, size_t at)
+{
+    const char *start = text + at + 1, *end = memchr(start, text[at], size - at - 1);
+    return end == NULL || memchr(start, '\\', (size_t)(end - start)) != NULL ? 0 : (size_t)(end - text) + 1;
+}
+
+/* The semicolon that cuts, or the end of the text, seen from a token outside of parentheses. 0: the tokens have to tell. */
+static size_t find_cut(const char *text, size_t size, size_t at)
+{
+    size_t depth = 0;
+    for (;;) {
+        while (at < size && !is_mark(text[at])) at++;
+        if (at == size) return at;
+        char c = text[at], next = size - at > 1 ? text[at + 1] : '\0';
+        if (c == '\'' || c == '"') {
+            at = behind_quotes(text, size, at);
+            if (at == 0) return 0;
+            continue;
+        }
+        if (c == ';') return depth == 0 ? at : 0;
+        if (c == '\\' || (c == '-' && next == '-') || (c == '/' && next == '*')) return 0;
+        if (c == '$' && (next < '0' || next > '9')) return 0; /* else a parameter, or part of a name */
+        if (c == '(') depth++;
+        if (c == ')' && depth > 0) depth--;
+        at++;
+    }
+}
+
+/*
+ * What is left of a statement behind its head, without cutting it to tokens: all that can matter there has one of the suspects in it, but in CREATE and DECLARE.
+ * False: it has to be read.
+ */
+static bool skip_rest(struct sql_effect_scan *scan)
+{
+    const char *text = scan->lex.text;
+    size_t start = scan->token.start;
+    if (scan->is_thorough || scan->is_create || scan->is_declare || scan->depth > 0 || is_at_end(scan)) return false;
+    size_t cut = find_cut(text, scan->lex.size, start), end = cut;
+    if (cut == 0 || sql_suspects_are_in(text + start, cut - start)) return false;
+    while (text[end - 1] == ' ' || (text[end - 1] >= '\t' && text[end - 1] <= '\r')) end--;
+    scan->token = (struct sql_token_span){.kind = SQL_OTHER, .start = start, .end = end};
+    scan->lex.position = cut;
+    advance(scan);
+    return true;
+}
+
 /* To the semicolon that cuts. One that does not cut is followed by a statement all the same. */
 static void scan_statement(struct sql_effect_scan *scan)
 {
     scan_head(scan);
+    if (skip_rest(scan)) return;
     while (!is_at_end(scan)) {
         bool is_inner_head = scan->is_semicolon;
         step(scan);
@@ -540,7 +596,7 @@ static size_t size_without_tail(const char *text, size_t size)
 
 /*
  * Whether the text is one statement that has no effects, told by its first tokens and by which bytes do not occur. True only if the scan would
- * say the same. The first word decides, behind it all that can matter has one of the suspects in it; but INSERT has its INTO.
+ * say the same; when there is a suspect, the scan is to be thorough. The first word decides, behind it all that can matter has one of the suspects in it; but INSERT has its INTO.
  */
 static bool is_harmless(struct sql_effect_scan *scan)
 {
@@ -557,7 +613,9 @@ static bool is_harmless(struct sql_effect_scan *scan)
     }
     size_t size = size_without_tail(scan->lex.text, scan->lex.size);
     size_t start = scan->token.start;
-    return start < size && !sql_suspects_are_in(scan->lex.text + start, size - start);
+    if (start < size && !sql_suspects_are_in(scan->lex.text + start, size - start)) return true;
+    scan->is_thorough = true;
+    return false;
 }
 
 uint32_t sql_effect_of(const char *text, size_t size, enum sql_strings strings, size_t *statement_count_out)
@@ -568,8 +626,11 @@ uint32_t sql_effect_of(const char *text, size_t size, enum sql_strings strings, 
     sql_effect_init(&scan, text, size, strings);
     *statement_count_out = 1;
     if (is_harmless(&scan)) return 0;
+    /* One statement that has a suspect would be looked at in vain once more. */
+    bool is_thorough = scan.is_thorough && memchr(text, ';', size_without_tail(text, size)) == NULL;
     *statement_count_out = 0;
     sql_effect_init(&scan, text, size, strings);
+    scan.is_thorough = is_thorough;
     while (sql_effect_next(&scan, &statement)) {
         effects |= statement.effects;
         ++*statement_count_out;

@@ -64,6 +64,7 @@ struct sql_effect_scan {
     bool is_create, is_routine, is_declare; /* what the statement at hand is */
     bool has_as;                            /* its first AS has been seen */
     bool has_update, has_settings;          /* the words UPDATE and pg_settings have been seen in it */
+    bool is_thorough;                       /* no token is spared; what is found is the same. To be set behind sql_effect_init */
     struct sql_statement *statement;        /* where to write; the caller's */
 };
 

@@ -396,6 +396,58 @@ Test(sql_effect, suspects)
     cr_assert_not(sql_suspects_are_in(NULL, 0));
 }
 
+/* Two scans of one text, of which one reads every token: they find the same statements. */
+static void assert_nothing_is_missed(const char *text, size_t size, enum sql_strings strings)
+{
+    struct sql_effect_scan quick, thorough;
+    struct sql_statement some, all;
+    sql_effect_init(&quick, text, size, strings);
+    sql_effect_init(&thorough, text, size, strings);
+    thorough.is_thorough = true;
+    for (;;) {
+        bool is_more = sql_effect_next(&thorough, &all);
+        cr_assert_eq(sql_effect_next(&quick, &some), is_more, "%.*s", (int)size, text);
+        if (!is_more) return;
+        cr_assert(some.effects == all.effects && some.start == all.start && some.end == all.end && some.is_all == all.is_all &&
+                      some.name.text == all.name.text && some.name.size == all.name.size && some.body == all.body,
+                  "at %zu of %.*s", all.start, (int)size, text);
+    }
+}
+
+static const char *const thrown_in[] = {";",   "; ",    "(",  ")",   "'",  "''",  "\"", "\\",   "E'",  "U&'", "$1",
+                                        "$$",  "$a$",   "--", "/*",  "*/", "\n",  "-",  "into", "set", "as",  "cut",
+                                        "end", "begin", "a",  "q\"", "||", "- 1", "1;", " ",    ".",   "&",   "x'"};
+
+/* Samples, one behind the other, with marks thrown in. */
+Test(sql_effect, what_is_skipped_has_no_effect, .timeout = 60)
+{
+    enum { TEXTS = 60000, TEXT_MAX = 4096 };
+    static char text[TEXT_MAX];
+    uint64_t random = 1;
+    for (int i = 0; i < TEXTS; i++) {
+        size_t size = 0;
+        for (int parts = 1 + (int)(random % 4); parts > 0; parts--) {
+            random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+            const char *sample = samples[(random >> 33) % SAMPLE_COUNT];
+            size_t sample_size = strlen(sample);
+            if (sample_size + 2 > TEXT_MAX - size) break;
+            memcpy(text + size, sample, sample_size);
+            size += sample_size;
+            text[size++] = ';';
+        }
+        for (int marks = (int)(random >> 60) % 4; marks > 0; marks--) {
+            random = random * UINT64_C(6364136223846793005) + 1442695040888963407;
+            const char *mark = thrown_in[(random >> 33) % (sizeof thrown_in / sizeof thrown_in[0])];
+            size_t at = (size_t)(random >> 40) % (size + 1), mark_size = strlen(mark);
+            if (mark_size > TEXT_MAX - size) break;
+            memmove(text + at + mark_size, text + at, size - at);
+            memcpy(text + at, mark, mark_size);
+            size += mark_size;
+        }
+        assert_nothing_is_missed(text, size, i % 2 ? SQL_STRINGS_STANDARD : SQL_STRINGS_BACKSLASH);
+    }
+}
+
 Test(sql_effect, every_effect_has_a_name)
 {
     for (int i = 0; i < SQL_EFFECT_COUNT; i++) cr_assert_str_neq(sql_effect_name((enum sql_effect)(1 << i)), "?");
