@@ -114,12 +114,102 @@ static bool is_quotes_only(const char *text, size_t size)
     return true;
 }
 
+static bool is_constant(enum sql_token kind)
+{
+    return kind >= SQL_STRING && kind <= SQL_DOLLAR_STRING;
+}
+
+static bool next_code(struct sql_lex *lex, struct sql_token_span *token_out)
+{
+    do {
+        if (!sql_lex_next(lex, token_out)) return false;
+    } while (token_out->kind == SQL_LINE_COMMENT || token_out->kind == SQL_BLOCK_COMMENT);
+    return true;
+}
+
+/* (VALUES ('app.x', ..), ..) and unnest(array['app.x', ..]): a column may be a list of names that stand in the text. */
+static bool lists_values(const char *text, size_t size, enum sql_strings strings)
+{
+    struct sql_lex lex;
+    struct sql_token_span token;
+    sql_lex_init(&lex, text, size, strings);
+    while (next_code(&lex, &token))
+        if (token.kind == SQL_WORD && (is_word(text + token.start, token.end - token.start, "values") ||
+                                       is_word(text + token.start, token.end - token.start, "unnest")))
+            return true;
+    return false;
+}
+
+static bool is_at(const char *text, const struct sql_token_span *token, char character)
+{
+    return token->kind == SQL_CHARACTER && text[token->start] == character;
+}
+
+enum name_argument { NAME_READABLE, NAME_OF_COLUMN, NAME_COMPUTED };
+
+/* The first argument. Readable is a constant without escapes, or a parameter, and nothing else up to the comma but a cast. */
+static enum name_argument name_argument(const char *text, struct sql_lex lex, int depth)
+{
+    struct sql_token_span token;
+    if (!next_code(&lex, &token)) return NAME_READABLE;
+    const char *at = text + token.start;
+    size_t size = token.end - token.start;
+    enum name_argument argument = NAME_READABLE;
+    /* A constant within one, whose quotes are doubled, or whose end is the end of ours. */
+    if (depth > 0 && token.kind == SQL_STRING && is_quotes_only(at, size)) return NAME_READABLE;
+    if (token.kind == SQL_WORD || token.kind == SQL_QUOTED)
+        argument = NAME_OF_COLUMN;
+    else if (!is_constant(token.kind) && token.kind != SQL_PARAMETER)
+        return NAME_COMPUTED;
+    if (is_constant(token.kind) && memchr(at, '\\', size)) return NAME_COMPUTED;
+    while (next_code(&lex, &token)) {
+        if (token.kind == SQL_TYPECAST || is_at(text, &token, ',') || is_at(text, &token, ')')) return argument;
+        bool is_qualified = argument == NAME_OF_COLUMN && (is_at(text, &token, '.') || token.kind == SQL_WORD || token.kind == SQL_QUOTED);
+        if (!is_qualified) return NAME_COMPUTED;
+    }
+    return argument;
+}
+
+/* Far enough for arguments that people write; what is longer may do anything. */
+enum { ARGUMENT_TOKENS_MAX = 100 };
+
+/* set_config(.., .., true): for the transaction only. */
+static bool is_local(const char *text, struct sql_lex lex)
+{
+    struct sql_token_span token;
+    size_t open = 1;
+    bool is_behind_comma = false, is_true = false;
+    for (int i = 0; i < ARGUMENT_TOKENS_MAX && next_code(&lex, &token); i++) {
+        if (is_at(text, &token, ')') && --open == 0) return is_true;
+        if (is_at(text, &token, '(')) open++;
+        is_true = is_behind_comma && open == 1 && token.kind == SQL_WORD && token.end - token.start == 4 &&
+                  strncasecmp(text + token.start, "true", 4) == 0;
+        is_behind_comma = open == 1 && is_at(text, &token, ',');
+    }
+    return false;
+}
+
+/* `lex` stands behind a name. `has_list` says whether columns may be names that stand in the text: -1 as long as nobody asked. */
+static bool calls_with_unknown_name(const char *text, const struct sql_token_span *name, struct sql_lex lex, int depth, int *has_list)
+{
+    size_t quote = name->kind == SQL_QUOTED, size = name->end - name->start;
+    if (size < 2 * quote || !is_word(text + name->start + quote, size - 2 * quote, "set_config")) return false;
+    struct sql_token_span token;
+    if (!next_code(&lex, &token) || !is_at(text, &token, '(')) return false;
+    enum name_argument argument = name_argument(text, lex, depth);
+    if (argument == NAME_READABLE || is_local(text, lex)) return false;
+    if (argument == NAME_COMPUTED) return true;
+    if (*has_list < 0) *has_list = lists_values(text, lex.size, lex.strings);
+    return !*has_list;
+}
+
 static void search_text(const struct search *search, const char *text, size_t size, int depth)
 {
     struct sql_lex lex;
     struct sql_token_span token;
     struct dotted dotted = {0};
     bool is_leading = false;
+    int has_list = -1;
     sql_lex_init(&lex, text, size, search->strings);
     while (sql_lex_next(&lex, &token)) {
         const char *at = text + token.start;
@@ -132,6 +222,8 @@ static void search_text(const struct search *search, const char *text, size_t si
             continue;
         }
         if (dotted.wants_dot || !is_name) end(&dotted, search);
+        if ((is_name && calls_with_unknown_name(text, &token, lex, depth, &has_list)) || (is_leading && token.kind == SQL_UNICODE_QUOTED))
+            search->found(search->context, NULL, 0);
         /* Also the words that may stand in front of a name: "SET session.x", "SET app.reset". */
         if (is_name && (is_leading || dotted.size > 0)) {
             add(&dotted, is_quoted ? at + 1 : at, is_quoted ? length - 2 : length);
@@ -139,7 +231,7 @@ static void search_text(const struct search *search, const char *text, size_t si
         }
         is_leading = (token.kind == SQL_WORD && leads_to_name(at, length, is_leading)) ||
                      (depth > 0 && token.kind == SQL_STRING && is_quotes_only(at, length));
-        if (token.kind >= SQL_STRING && token.kind <= SQL_DOLLAR_STRING) constant(search, text, &token, depth);
+        if (is_constant(token.kind)) constant(search, text, &token, depth);
     }
     end(&dotted, search);
 }

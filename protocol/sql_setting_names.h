@@ -13,7 +13,9 @@ enum { SQL_SETTING_NAME_MAX = 127 };
 bool sql_is_setting_name(const char *text, size_t size);
 /*
  * Call `found` with each name that may be meant: dotted names behind SET, and string constants that look like one, also inside constants that hold
- * code (DO). More than are really set may come, and the same one more than once.
+ * code (DO). More than are really set may come, and the same one more than once. Once or more with a name of NULL: the text sets one, for longer than
+ * the transaction, whose name cannot be read from it: set_config('app.' || x, ..), set_config(E'app\\x2ey', ..), SET U&"app.\\0079". A parameter ($1) in
+ * this place can be read by whoever has its value.
  */
 void sql_setting_names(const char *text, size_t size, enum sql_strings strings, void (*found)(void *context, const char *name, size_t size),
                        void *context);

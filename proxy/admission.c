@@ -101,15 +101,6 @@ void admission_settled(struct client *client)
     welcome_with_server(client, welcome_learn(client->pool, &client->welcome, &client->server->parameters));
 }
 
-static void note_custom_settings(const struct client *client)
-{
-    for (size_t i = 0; i < session_state_size(client->settings); i++) {
-        const char *name, *value;
-        session_state_pair(client->settings, i, &name, &value);
-        inquiry_note_name(client->pool, name, strlen(name));
-    }
-}
-
 /* ---- the way in ---- */
 
 static void refuse_database(struct client *client)
@@ -204,7 +195,6 @@ void admission_begin(struct pools *pools, struct client *client)
     client->startup = session_state_ref(client->settings);
     pool_join(pool, client);
     classify_client(client);
-    note_custom_settings(client);
     struct session_state *settings = welcome_settings(client);
     bool needs_server = pool->mode == POOL_MODE_SESSION || !welcome_is_known(pool, settings);
     const struct welcome *welcome = welcome_find(pool, settings);

@@ -5,6 +5,7 @@
 #include "proxy/clocks.h"
 #include "proxy/commons.h"
 #include "proxy/listener.h"
+#include "proxy/setting_names.h"
 #include "proxy/statement_names.h"
 #include "proxy/stream.h"
 
@@ -99,6 +100,7 @@ struct client {
     bool discards_message;             /* those bytes go nowhere */
     bool discards_to_sync;             /* its unit was refused: read on to Sync without acting */
     uint32_t touched;                  /* effects (sql_effect.h) on the session that were not inquired about yet */
+    struct setting_names named;        /* custom settings in the statements that were not inquired about yet */
     uint32_t pins;                     /* pins.h: why its lease outlives its transactions; 0: it does not */
     struct statement_names statements; /* its prepared statements */
     struct statement *unnamed;         /* NULL: none */

@@ -7,7 +7,6 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "protocol/backend.h"
 #include "proxy/log.h"
@@ -16,7 +15,8 @@
 #include "proxy/statement_effects.h"
 
 struct inquiry {
-    bool has_settings; /* asked for, or only for pins */
+    bool has_settings;  /* asked for, or only for pins */
+    bool is_after_code; /* that may have set anything */
     bool is_incomplete;
     uint32_t asked, found; /* pins */
     struct session_state *settings;
@@ -48,38 +48,32 @@ enum { PINS_ASKED = sizeof pins_sql / sizeof pins_sql[0] };
 
 /* ---- custom settings ---- */
 
-enum { SETTING_NAMES_MAX = 200 };
-
-struct setting_names {
-    unsigned count;
-    char names[SETTING_NAMES_MAX][SQL_SETTING_NAME_MAX + 1];
-};
-
-void inquiry_note_name(void *context, const char *name, size_t size)
+static void pin_for_settings(struct client *client)
 {
-    struct pool *pool = context;
-    if (!sql_is_setting_name(name, size)) return;
-    if (!pool->setting_names) pool->setting_names = memory_zalloc(sizeof *pool->setting_names);
-    struct setting_names *known = pool->setting_names;
-    for (unsigned i = 0; i < known->count; i++)
-        if (strncasecmp(known->names[i], name, size) == 0 && known->names[i][size] == '\0') return;
-    if (known->count == SETTING_NAMES_MAX) return;
-    memcpy(known->names[known->count], name, size);
-    known->names[known->count++][size] = '\0';
+    inquiry_set_pins(client, client->pins | PIN_SETTING);
 }
 
-void inquiry_note_names(struct pool *pool, const char *text, size_t size, bool can_scan, enum sql_strings strings)
+void inquiry_note_name(struct client *client, const char *name, size_t size)
+{
+    if (!sql_is_setting_name(name, size)) return;
+    setting_names_add_over(&client->pool->seen_settings, name, size);
+    if (!setting_names_add(&client->named, name, size)) pin_for_settings(client);
+}
+
+static void found_name(void *context, const char *name, size_t size)
+{
+    if (name)
+        inquiry_note_name(context, name, size);
+    else
+        pin_for_settings(context);
+}
+
+void inquiry_note_names(struct client *client, const char *text, size_t size, bool can_scan, enum sql_strings strings)
 {
     if (can_scan)
-        sql_setting_names(text, size, strings, inquiry_note_name, pool);
+        sql_setting_names(text, size, strings, found_name, client);
     else
-        sql_setting_names_anywhere(text, size, inquiry_note_name, pool);
-}
-
-void inquiry_forget_setting_names(struct pool *pool)
-{
-    free(pool->setting_names);
-    pool->setting_names = NULL;
+        sql_setting_names_anywhere(text, size, found_name, client);
 }
 
 /* ---- asking ---- */
@@ -87,7 +81,7 @@ void inquiry_forget_setting_names(struct pool *pool)
 enum { SQL_MAX = SERVER_QUERY_MAX };
 
 /* What only the end of the client ends. */
-enum { PINS_TO_THE_END = PIN_LOAD | PIN_LARGE_STATEMENT };
+enum { PINS_TO_THE_END = PIN_LOAD | PIN_LARGE_STATEMENT | PIN_SETTING };
 
 static uint32_t pins_to_ask(const struct client *client)
 {
@@ -116,33 +110,65 @@ static void append(char *sql, const char *text)
     memcpy(sql + size, text, more + 1);
 }
 
-/* One that is not there is NULL, one that was reset is empty. The names hold no quotes. */
-static void append_custom_settings(char *sql, const struct setting_names *known)
+/* One that is not there is NULL, one that was reset is empty. The names hold no quotes. False: there is no room for it. */
+static bool append_custom_setting(char *sql, const char *name)
 {
-    for (unsigned i = 0; known && i < known->count && strlen(sql) + 4 * SQL_SETTING_NAME_MAX < SQL_MAX; i++) {
-        append(sql, AND_ALL "SELECT 's','");
-        append(sql, known->names[i]);
-        append(sql, "',NULLIF(pg_catalog.current_setting('");
-        append(sql, known->names[i]);
-        append(sql, "',true),'')");
+    if (strlen(sql) + 4 * SQL_SETTING_NAME_MAX >= SQL_MAX) return false;
+    append(sql, AND_ALL "SELECT 's','");
+    append(sql, name);
+    append(sql, "',NULLIF(pg_catalog.current_setting('");
+    append(sql, name);
+    append(sql, "',true),'')");
+    return true;
+}
+
+/* Those that the server had, and those that the client's statements name. */
+static bool append_named_settings(char *sql, const struct client *client)
+{
+    const struct session_state *had = client->server->settings;
+    bool is_complete = true;
+    for (size_t i = 0; i < session_state_size(had); i++) {
+        const char *name, *value;
+        session_state_pair(had, i, &name, &value);
+        if (sql_is_setting_name(name, strlen(name))) is_complete &= append_custom_setting(sql, name);
+    }
+    for (unsigned i = 0; i < client->named.count; i++)
+        if (!session_state_get(had, client->named.names[i])) is_complete &= append_custom_setting(sql, client->named.names[i]);
+    return is_complete;
+}
+
+/* Others, which code that is not seen may have set: as many as there is room for. */
+static void append_likely_settings(char *sql, const struct client *client, const struct setting_names *likely)
+{
+    for (unsigned i = 0; i < likely->count; i++) {
+        const char *name = likely->names[i];
+        if (session_state_get(client->server->settings, name) || setting_names_has(&client->named, name, strlen(name))) continue;
+        if (!append_custom_setting(sql, name)) return;
     }
 }
 
-static void write_sql(char sql[SQL_MAX], const struct inquiry *inquiry, const struct setting_names *known)
+static void write_pins(char *sql, uint32_t asked)
 {
-    sql[0] = '\0';
-    if (inquiry->has_settings) {
-        append(sql, settings_sql);
-        append_custom_settings(sql, known);
-    }
     for (unsigned i = 0; i < PINS_ASKED; i++) {
-        if (!(inquiry->asked & pins_sql[i].pin)) continue;
+        if (!(asked & pins_sql[i].pin)) continue;
         char digit[] = {(char)('0' + i), '\0'};
         if (*sql) append(sql, AND_ALL);
         append(sql, "SELECT 'p','");
         append(sql, digit);
         append(sql, "',NULL WHERE ");
         append(sql, pins_sql[i].condition);
+    }
+}
+
+static void write_sql(char sql[SQL_MAX], struct client *client, const struct inquiry *inquiry)
+{
+    sql[0] = '\0';
+    if (inquiry->has_settings) append(sql, settings_sql);
+    write_pins(sql, inquiry->asked);
+    if (inquiry->has_settings) {
+        if (!append_named_settings(sql, client)) pin_for_settings(client);
+        append_likely_settings(sql, client, &client->pool->known_settings);
+        if (inquiry->is_after_code) append_likely_settings(sql, client, &client->pool->seen_settings);
     }
     if (!*sql) append(sql, "SELECT WHERE false");
 }
@@ -153,13 +179,14 @@ void inquiry_send(struct client *client)
     assert(!server->inquiry);
     struct inquiry *inquiry = memory_zalloc(sizeof *inquiry);
     inquiry->has_settings = (client->touched & EFFECTS_ON_SETTINGS) != 0 || (client->pins & PIN_UNKNOWN);
+    inquiry->is_after_code = (client->touched & EFFECT_OPAQUE_CODE) || (client->pins & PIN_UNKNOWN);
     inquiry->asked = pins_to_ask(client);
     inquiry->settings = session_state_empty(client->host->commons->states);
     if (client->touched & EFFECT_LOAD) inquiry_set_pins(client, client->pins | PIN_LOAD);
     client->touched = 0;
     server->inquiry = inquiry;
     char sql[SQL_MAX];
-    write_sql(sql, inquiry, client->pool->setting_names);
+    write_sql(sql, client, inquiry);
     server_query(server, sql);
 }
 
@@ -183,6 +210,7 @@ static void take_setting(struct server *server, const char *name, const char *va
     const struct pool *pool = server->pool;
     const char *login = pool->entry->user ? pool->entry->user : pool->user;
     if (strcmp(name, "session_authorization") == 0 && strcmp(value, login) == 0) return;
+    if (sql_is_setting_name(name, strlen(name))) setting_names_add_over(&server->pool->known_settings, name, strlen(name));
     inquiry->settings = session_state_with(inquiry->settings, name, value);
 }
 
@@ -261,6 +289,8 @@ void inquiry_end(struct server *server)
         if (client) {
             session_state_unref(&client->settings);
             client->settings = over_startup(client, inquiry->settings);
+            /* Statements that ran in the meantime are for the next one. */
+            if (!(client->touched & EFFECTS_ON_SETTINGS)) setting_names_clear(&client->named);
         }
     }
     if (client) inquiry_set_pins(client, (client->pins & ~(inquiry->asked | PIN_UNKNOWN)) | inquiry->found);

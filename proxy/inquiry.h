@@ -1,7 +1,6 @@
 #ifndef PROXY_INQUIRY_H
 #define PROXY_INQUIRY_H
 
-#include "protocol/sql_setting_names.h"
 #include "proxy/pool.h"
 
 /*
@@ -12,11 +11,11 @@ struct inquiry;
 
 /*
  * A statement that may set settings is about to run: custom ones (app.user_id) can be asked for by name only. From SQL text, and from a text that may be the name
- * itself (a parameter of set_config).
+ * itself (a parameter of set_config). A client that sets one whose name cannot be told, or too many, is pinned: it has the server to itself, which is reset
+ * behind it.
  */
-void inquiry_note_names(struct pool *pool, const char *text, size_t size, bool can_scan, enum sql_strings strings);
-void inquiry_note_name(void *pool, const char *name, size_t size);
-void inquiry_forget_setting_names(struct pool *pool);
+void inquiry_note_names(struct client *client, const char *text, size_t size, bool can_scan, enum sql_strings strings);
+void inquiry_note_name(struct client *client, const char *name, size_t size);
 
 /* The client's server is at rest, and there is reason to ask: something was touched, or a pin may have ended. */
 bool inquiry_is_due(const struct client *client);

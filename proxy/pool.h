@@ -8,12 +8,12 @@
 #include "proxy/function_names.h"
 #include "proxy/server.h"
 #include "proxy/server_groups.h"
+#include "proxy/setting_names.h"
 #include "proxy/time_buckets.h"
 
 /*
  * The servers and clients of one (database, user). It keeps the idle servers, hands them out and closes them as the turnstile orders. Bytes are not its concern.
  */
-struct setting_names;
 struct welcome; /* welcome.c's: what a client with certain settings is told */
 
 /* For those who look on: as in struct turnstile_class, of all classes. */
@@ -46,7 +46,7 @@ struct pool {
     struct welcome *welcomes;
     struct function_names functions;     /* of the database: those whose bodies may change the session */
     int64_t functions_due_us;            /* when they are to be looked for again, at a login */
-    struct setting_names *setting_names; /* custom settings that its clients may have set: inquiry.c's */
+    struct setting_names seen_settings, known_settings; /* custom ones: named by statements; found set, or in functions */
     /* The last failed login, until one works. */
     uint32_t failures;
     char failure_sqlstate[6];
@@ -64,8 +64,6 @@ struct pools_host {
     void (*refused)(struct client *client);
     /* The pool is about to be freed, or its servers report other parameters: forget pool->welcomes. */
     void (*forget_welcomes)(struct pool *pool);
-    /* The pool is about to be freed. */
-    void (*forget_setting_names)(struct pool *pool);
 };
 
 struct pools {

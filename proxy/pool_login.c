@@ -101,6 +101,12 @@ static void failed(struct server *server, const struct server_login *login)
     refuse_waiters(pool);
 }
 
+static void note_setting(struct pool *pool, const char *name)
+{
+    size_t size = strlen(name);
+    if (sql_is_setting_name(name, size)) setting_names_add_over(&pool->known_settings, name, size);
+}
+
 static void worked(struct server *server, struct server_login *login)
 {
     struct pool *pool = server->pool;
@@ -113,6 +119,7 @@ static void worked(struct server *server, struct server_login *login)
     for (unsigned i = 0; i < PARAMETER_COUNT; i++) pool_default_changed(pool, (enum parameter)i, login->parameters.values[i]);
     pool->has_parameters = true;
     for (unsigned i = 0; i < login->function_count; i++) function_names_add(&pool->functions, login->functions[i]);
+    for (unsigned i = 0; i < login->setting_count; i++) note_setting(pool, login->function_settings[i]);
     server_take_over(server, login);
     log_server(server, LOG_LEVEL_INFO, "server_login", NULL);
     if (commons->is_suspended) stream_suspend(&server->stream);

@@ -90,7 +90,8 @@ static void free_pool(struct pool *pool)
     turnstile_remove_pool(pool->pools->commons->turnstile, &pool->slots);
     leave_groups(pool);
     pool->pools->host->forget_welcomes(pool);
-    pool->pools->host->forget_setting_names(pool);
+    setting_names_clear(&pool->seen_settings);
+    setting_names_clear(&pool->known_settings);
     HASH_DEL(pool->pools->by_key, pool);
     pool->home->pools--;
     parameters_fini(&pool->parameters);

@@ -392,6 +392,7 @@ void relay_client_leaving(struct client *client, enum client_state was)
     observe_leave(client);
     pool_leave(client);
     classify_forget(client);
+    setting_names_clear(&client->named);
     session_state_unref(&client->settings);
     session_state_unref(&client->startup);
     session_state_unref(&client->classified);

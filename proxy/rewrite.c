@@ -388,6 +388,7 @@ void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t a
         return;
     case FRONTEND_FUNCTION_CALL:
         outgoing->client->touched |= EFFECT_OPAQUE_CODE; /* set_config is a function like any other */
+        inquiry_note_names(outgoing->client, (const char *)message, available, false, SQL_STRINGS_STANDARD);
         pass(outgoing, message, available, frame);
         return;
     default: pass(outgoing, message, available, frame); return;

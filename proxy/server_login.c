@@ -72,6 +72,8 @@ void server_login_free(struct server_login **login_pointer)
     free(login->connect_query);
     for (unsigned i = 0; i < login->function_count; i++) free(login->functions[i]);
     free(login->functions);
+    for (unsigned i = 0; i < login->setting_count; i++) free(login->function_settings[i]);
+    free(login->function_settings);
     free(login->message);
     free(login);
 }
@@ -200,7 +202,9 @@ static const char functions_sql[] =
     " touching(name) AS (SELECT name FROM candidate WHERE body OPERATOR(pg_catalog.~)"
     " 'set_config|advisory_|\\m(set|reset|execute|listen|unlisten|temp|temporary|load|discard)\\M'"
     " UNION SELECT c.name FROM candidate c, touching t WHERE pg_catalog.strpos(c.body, pg_catalog.lower(t.name)) OPERATOR(pg_catalog.>) 0)"
-    " SELECT name FROM touching";
+    " SELECT 'f', name FROM touching UNION ALL SELECT DISTINCT 's', found[1] FROM touching JOIN candidate USING (name),"
+    " LATERAL pg_catalog.regexp_matches(body,"
+    " '(?:set_config\\s*\\(\\s*(?:[a-z]?''+|\\$\\w*\\$)|\\mset\\s+(?:session\\s+)?)\"?([a-z_][\\w$]*(?:\\.[a-z_][\\w$]*)+)', 'g') AS found";
 
 /* False: the connection did not survive it. That they cannot be read is no harm to the login. */
 static bool find_functions(struct server_login *login, PGconn *conn, int64_t deadline_us)
@@ -213,7 +217,14 @@ static bool find_functions(struct server_login *login, PGconn *conn, int64_t dea
     }
     int count = PQresultStatus(result) == PGRES_TUPLES_OK ? PQntuples(result) : 0;
     login->functions = memory_zalloc(((size_t)count + 1) * sizeof *login->functions);
-    for (int i = 0; i < count; i++) login->functions[login->function_count++] = memory_strdup(PQgetvalue(result, i, 0));
+    login->function_settings = memory_zalloc(((size_t)count + 1) * sizeof *login->function_settings);
+    for (int i = 0; i < count; i++) {
+        const char *name = PQgetvalue(result, i, 1);
+        if (*PQgetvalue(result, i, 0) == 'f')
+            login->functions[login->function_count++] = memory_strdup(name);
+        else
+            login->function_settings[login->setting_count++] = memory_strdup(name);
+    }
     PQclear(result);
     return true;
 }

@@ -26,8 +26,9 @@ struct server_login {
     struct pg_cancel *cancel;
     uint32_t pid;
     struct parameters parameters;
-    char **functions; /* their names, where asked for */
-    unsigned function_count;
+    char **functions;         /* their names, where asked for */
+    char **function_settings; /* custom settings that may be set in their bodies */
+    unsigned function_count, setting_count;
     char sqlstate[6]; /* of the failure; "08006" when PostgreSQL itself said none */
     char *message;    /* PostgreSQL's or libpq's own words, without line ends */
     void (*done)(struct server_login *login, void *owner);

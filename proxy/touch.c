@@ -40,7 +40,7 @@ uint32_t touch_effects_of_functions(struct client *client, uint32_t effects, con
 void touch_note_names(struct client *client, uint32_t effects, const char *text, size_t size)
 {
     if (effects & EFFECTS_ON_SETTINGS)
-        inquiry_note_names(client->pool, text, size, client_text_is_scannable(client), client_text_strings(client));
+        inquiry_note_names(client, text, size, client_text_is_scannable(client), client_text_strings(client));
 }
 
 uint32_t touch_by_text_of(struct client *client, const struct statement *statement)
@@ -61,6 +61,6 @@ void touch_note_parameters(struct client *client, const uint8_t *data, size_t si
     for (unsigned left = bytes_read_u16(&reader); left > 0 && !reader.has_failed; left--) {
         uint32_t length = bytes_read_u32(&reader);
         const uint8_t *value = length == UINT32_MAX ? NULL : bytes_read_block(&reader, length);
-        if (value) inquiry_note_name(client->pool, (const char *)value, length);
+        if (value) inquiry_note_name(client, (const char *)value, length);
     }
 }

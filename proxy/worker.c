@@ -81,7 +81,6 @@ static void forget_server(struct server *server)
 
 static const struct pools_host pools_host = {.message_ended = prepare_ended,
                                              .forget_server = forget_server,
-                                             .forget_setting_names = inquiry_forget_setting_names,
                                              .granted = relay_granted,
                                              .refused = relay_refused,
                                              .forget_welcomes = welcome_forget_all};

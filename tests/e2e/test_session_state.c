@@ -803,3 +803,77 @@ Test(session_state, an_untouched_transaction_costs_no_message)
     fake_server_stop(&server);
     free(databases);
 }
+
+/* ---- custom settings: PostgreSQL lists them nowhere ---- */
+
+#define THEIRS "select coalesce(current_setting('%s', true), '')"
+
+/* `mine` has set it: it stays with it whoever uses the server in between, and nobody else sees it, also when `mine` has gone. */
+static void expect_followed(struct wire **mine, const char *name, const char *value)
+{
+    char sql[128];
+    struct wire *theirs = session_of(NULL, NULL);
+    snprintf(sql, sizeof sql, THEIRS, name);
+    for (int round = 0; round < 2; round++) {
+        cr_assert_str_eq(wire_query(theirs, sql), "", "%s, round %d", name, round);
+        cr_assert_str_eq(wire_query(*mine, sql), value, "%s, round %d", name, round);
+    }
+    wire_close(mine);
+    cr_assert_str_eq(wire_query(theirs, sql), "", "%s, behind its client", name);
+    wire_close(&theirs);
+}
+
+/* More names than are kept, and values that look like names. */
+Test(session_state, many_custom_settings)
+{
+    char sql[128];
+    start("budget = 1\n");
+    struct wire *noisy = session_of(NULL, NULL), *mine = session_of(NULL, NULL);
+    for (int i = 0; i < 250; i++) {
+        snprintf(sql, sizeof sql, "set noise.n%d = 'tenant%d.example.com'", i, i);
+        cr_assert_str_eq(wire_query(noisy, sql), "");
+    }
+    cr_assert_str_eq(wire_query(mine, "set late.name = 'mine'"), "");
+    expect_followed(&mine, "late.name", "mine");
+    expect_followed(&noisy, "noise.n249", "tenant249.example.com");
+    finish();
+}
+
+/* In a function that was there before us, the name stands in no statement. */
+Test(session_state, a_custom_setting_in_a_function)
+{
+    start("budget = 1\n");
+    char *direct = postgres_direct(postgres_shared(), "app");
+    PGconn *database = sql_connect("%s", direct);
+    sql_run(
+        database,
+        "create function enter(text) returns text language sql as $$ select set_config('fn.tenant', $1, false) $$;"
+        "create function enter_too(text) returns void language plpgsql as $$ begin execute 'set fn.too = ' || quote_literal($1); end $$");
+    PQfinish(database);
+    free(direct);
+    struct wire *mine = session_of(NULL, NULL);
+    cr_assert_str_eq(wire_query(mine, "select enter('mine')"), "mine");
+    expect_followed(&mine, "fn.tenant", "mine");
+    mine = session_of(NULL, NULL);
+    cr_assert_str_eq(wire_query(mine, "select enter_too('mine')"), "");
+    expect_followed(&mine, "fn.too", "mine");
+    finish();
+}
+
+/* With two servers, since the client keeps one to itself. */
+Test(session_state, a_custom_setting_of_a_computed_name)
+{
+    static const char *const texts[] = {
+        "select set_config('computed.' || 'name', 'mine', false)",
+        "select set_config(E'computed\\x2ename', 'mine', false)",
+        "do $$ begin perform set_config('computed.' || 'name', 'mine', false); end $$",
+        "set U&\"computed.\\006eame\" = 'mine'",
+    };
+    start("budget = 2\n");
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct wire *mine = session_of(NULL, NULL);
+        cr_assert_neq(*wire_query(mine, texts[i]), '!', "%s", texts[i]);
+        expect_followed(&mine, "computed.name", "mine");
+    }
+    finish();
+}

@@ -16,10 +16,11 @@ struct input {
 static void check_name(void *context, const char *name, size_t size)
 {
     struct input *input = context;
+    input->count++;
+    if (!name) return;
     assert(size > 0 && size <= SQL_SETTING_NAME_MAX && size <= input->size);
     assert(sql_is_setting_name(name, size));
     if (input->is_within) assert(name >= input->text && name + size <= input->text + input->size);
-    input->count++;
 }
 
 /* A name takes three bytes at least, and is found once on each level of code within code. */

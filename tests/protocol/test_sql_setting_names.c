@@ -14,7 +14,11 @@ static void note(void *context, const char *name, size_t size)
 {
     struct names *names = context;
     size_t used = strlen(names->text);
-    cr_assert(sql_is_setting_name(name, size), "%.*s", (int)size, name);
+    if (!name) {
+        name = "?";
+        size = 1;
+    } else
+        cr_assert(sql_is_setting_name(name, size), "%.*s", (int)size, name);
     snprintf(names->text + used, sizeof names->text - used, "%s%.*s", used ? " " : "", (int)size, name);
 }
 
@@ -139,12 +143,39 @@ Test(sql_setting_names, constants)
     expect_names("SELECT set_config(E'app.x', N'1', false)", "app.x");
     expect_names("SELECT set_config(U&'app.x', '1', false)", "app.x");
     expect_names("SELECT set_config($$app.x$$, $a$app.y$a$, false)", "app.x app.y");
-    expect_names("SELECT set_config('app' || '.x', 'a@b.c', false)", "");
+    expect_names("SELECT set_config('app' || '.x', 'a@b.c', false)", "?");
     expect_names("SELECT 'app.x'", "app.x");
     expect_names("UPDATE pg_settings SET setting = 1 WHERE name IN ('a.b', 'c.d')", "a.b c.d");
     expect_names("SET app.x = 'app.y'", "app.x app.y");
     expect_names("SELECT b'a.b', x'a.b', ' a.b', 'a.b ', ''", "");
     expect_names("SELECT 'app.x", "app.x");
+}
+
+Test(sql_setting_names, names_that_cannot_be_read)
+{
+    expect_names("SELECT set_config(name, value, false) FROM t", "?");
+    expect_names("SELECT SET_CONFIG ( /* it */ 'app.' || $1, $2, false)", "?");
+    expect_names("SELECT \"set_config\"(f('a.b', true), 'x', false)", "? a.b");
+    expect_names("SELECT set_config(E'app\\x2ey', 'x', false), set_config(U&'app.\\0079', 'x', is_local)", "? ?");
+    expect_names("SELECT set_config('app.x', name, is_local), set_config(name, 'x', is_local)", "app.x ?");
+    expect_names("SET U&\"app.\\0079\" = 1", "?");
+    expect_names("DO $$ BEGIN PERFORM set_config(name, '1', false); END $$", "?");
+    expect_names("SELECT set_config(set_config(a, b, true), set_config(c, d, false), true)", "?");
+    expect_names("SELECT set_config(a, b, 'true')", "?");
+    expect_names("SELECT set_config(a, b", "?");
+    expect_names("SELECT set_config('a.' || n, v, false) FROM (VALUES ('x', '1')) s(n, v)", "?");
+}
+
+Test(sql_setting_names, names_that_need_not_be_read)
+{
+    expect_names("SELECT set_config($1, $2, false), set_config($1::text, 'x', false), set_config('work_mem'::text, '1MB', false)", "");
+    expect_names("SELECT set_config(key, value, true) FROM json_each_text($1)", "");
+    expect_names("SELECT set_config(key, coalesce(value, ''), /* so */ TRUE )", "");
+    expect_names("SELECT set_config(n, v, false) FROM (VALUES ('work_mem', '3MB'), ('app.x', '1')) s(n, v)", "app.x");
+    expect_names("SELECT set_config(s.n, v, false) FROM unnest(array['app.x'], array['1']) s(n, v)", "app.x");
+    expect_names("SELECT set_config + 1, set_config.a, a.set_config FROM set_config", "");
+    expect_names("SELECT set_config('search_path', 'a, b', false)", "");
+    expect_names("SET \"U&\" = 1; SELECT U&\"a.b\"", "");
 }
 
 Test(sql_setting_names, strings_are_read_as_told)
