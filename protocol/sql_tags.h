@@ -59,7 +59,7 @@ void sql_tag_keys_add(struct sql_tag_keys *keys, const char *key);
 /* As sql_tags_parse, but tags with other keys are passed over: most of a comment is about what few ask for. */
 void sql_tags_parse_some(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *text, size_t size, enum sql_strings strings);
 
-/* The quick look: false when the text has no comment at its ends. */
+/* False: the text neither begins nor ends with a comment, and has no tags. */
 bool sql_tags_may_be_in(const char *text, size_t size);
 
 /* The comments that sql_tags_parse reads, without their marks: offsets of what is inside. False: there is none. */

@@ -17,13 +17,15 @@
 #include "proxy/named_shapes.h"
 #include "proxy/owed.h"
 #include "proxy/shown_values.h"
+#include "proxy/statement_templates.h"
 
-enum { PARSED_SHAPES_MAX = 4096 };
+enum { PARSED_SHAPES_MAX = 4096, TEMPLATE_BYTES_MAX = 4 * 1024 * 1024 };
 
 struct taps {
     struct detector *detector;
     struct sql_value_key key;
     struct parsed_shapes *parsed;
+    struct statement_templates *templates;
     /* Scratch; holds nothing between two messages. */
     struct sql_fingerprint fingerprint;
     struct statement_slots slots;
@@ -73,6 +75,7 @@ struct taps *taps_new(const struct detector_settings *settings, const struct det
     if (RAND_bytes((unsigned char *)&taps->key, sizeof taps->key) != 1) abort(); /* without it values could be guessed from hashes */
     taps->detector = detector_new(settings, host, wall_offset_us);
     taps->parsed = parsed_shapes_new(&taps->key, PARSED_SHAPES_MAX);
+    taps->templates = statement_templates_new(&taps->key, TEMPLATE_BYTES_MAX);
     return taps;
 }
 
@@ -87,6 +90,7 @@ void taps_free(struct taps **taps)
 {
     if (!*taps) return;
     parsed_shapes_free(&(*taps)->parsed);
+    statement_templates_free(&(*taps)->templates);
     detector_free(&(*taps)->detector);
     free(*taps);
     *taps = NULL;
@@ -152,6 +156,25 @@ static void execute(struct tap *tap, const struct execution *execution, const st
 
 /* ---- Query ---- */
 
+/* Text of a client's. */
+struct tap_sql {
+    const char *text;
+    size_t size;
+    enum sql_strings strings;
+};
+
+/* The tags of its comments, which are no part of it any more then: they may be others each time. False: it has none. */
+static bool read_tags(struct tap *tap, struct tap_sql *sql, struct statement_tags *tags_out)
+{
+    size_t start, end;
+    if (!sql_tags_may_be_in(sql->text, sql->size)) return false;
+    bool has_tags = statement_tags_read(tags_out, sql->text, sql->size, sql->strings, &tap->taps->key, &tap->taps->tags);
+    statement_tags_trim(sql->text, sql->size, sql->strings, &start, &end);
+    sql->text += start;
+    sql->size = end - start;
+    return has_tags;
+}
+
 /* EXECUTE name(arguments), of what PREPARE or Parse has made. False: not known. */
 static bool execute_by_name(struct tap *tap, const struct statement_slots *arguments, const char *text, const struct statement_tags *tags,
                             int64_t now_us)
@@ -181,7 +204,20 @@ static bool execute_by_name(struct tap *tap, const struct statement_slots *argum
     return true;
 }
 
-static void run_statement(struct tap *tap, const struct sql_fingerprint_scan *scan, const struct statement_tags *tags, int64_t now_us)
+/* A text like one that was read before. False: it has to be read, as it has for the values in it. */
+static bool run_template(struct tap *tap, const struct tap_sql *sql, const struct statement_tags *tags, int64_t now_us)
+{
+    struct taps *taps = tap->taps;
+    struct execution execution;
+    if (detector_wants_values(taps->detector)) return false;
+    if (!statement_templates_find(taps->templates, sql->text, sql->size, sql->strings, &taps->slots, taps->sources)) return false;
+    statement_slots_execute(&taps->slots, NULL, 0, &taps->key, &execution, taps->execution_slots);
+    execution.tags = tags ? &tags->tags : NULL;
+    return detector_statement(tap->client, &execution, now_us);
+}
+
+static void run_statement(struct tap *tap, const struct tap_sql *sql, const struct sql_fingerprint_scan *scan,
+                          const struct statement_tags *tags, int64_t now_us)
 {
     struct taps *taps = tap->taps;
     statement_slots_read(&taps->slots, taps->sources, &taps->fingerprint, scan->text, &taps->key);
@@ -202,7 +238,10 @@ static void run_statement(struct tap *tap, const struct sql_fingerprint_scan *sc
         shown_values_of_query(&taps->shown, &taps->slots, &taps->fingerprint, scan->text);
         execution.values = taps->shown.text;
     }
-    if (detector_statement(tap->client, &execution, now_us)) return;
+    if (detector_statement(tap->client, &execution, now_us)) {
+        if (scan->is_single) statement_templates_add(taps->templates, sql->text, sql->size, sql->strings, &taps->fingerprint, &taps->slots);
+        return;
+    }
     size_t size = sql_fingerprint_display(scan, &taps->fingerprint, taps->canonical, sizeof taps->canonical);
     struct shape_description description;
     statement_slots_describe(&taps->fingerprint, taps->canonical, size, &description);
@@ -219,20 +258,28 @@ static void run_empty(struct tap *tap, int64_t now_us)
     execute(tap, &execution, &description, now_us);
 }
 
+/* Token by token. */
+static void read_statements(struct tap *tap, const struct tap_sql *sql, const struct statement_tags *tags, int64_t now_us)
+{
+    struct sql_fingerprint_scan scan;
+    bool is_empty = true;
+    sql_fingerprint_init(&scan, sql->text, sql->size, sql->strings, SQL_FINGERPRINT_SCAN_MAX);
+    while (!tap->is_lost && sql_fingerprint_next(&scan, &tap->taps->fingerprint)) {
+        is_empty = false;
+        run_statement(tap, sql, &scan, tags, now_us);
+    }
+    if (tap->taps->shown.size > 0) value_text_wipe(&tap->taps->shown);
+    if (is_empty) run_empty(tap, now_us);
+}
+
 static void query(struct tap *tap, const char *sql, size_t size, const struct tap_text *text, int64_t now_us)
 {
     if (!push(tap, (struct owed){.kind = OWED_QUERY, .is_told = text->is_scannable}) || !text->is_scannable) return;
     struct statement_tags tags;
-    bool has_tags = statement_tags_read(&tags, sql, size, text->strings, &tap->taps->key, &tap->taps->tags);
-    struct sql_fingerprint_scan scan;
-    sql_fingerprint_init(&scan, sql, size, text->strings, SQL_FINGERPRINT_SCAN_MAX);
-    bool is_empty = true;
-    while (!tap->is_lost && sql_fingerprint_next(&scan, &tap->taps->fingerprint)) {
-        is_empty = false;
-        run_statement(tap, &scan, has_tags ? &tags : NULL, now_us);
-    }
-    if (tap->taps->shown.size > 0) value_text_wipe(&tap->taps->shown);
-    if (is_empty) run_empty(tap, now_us);
+    struct tap_sql statement = {sql, size, text->strings};
+    bool has_tags = read_tags(tap, &statement, &tags);
+    const struct statement_tags *known_tags = has_tags ? &tags : NULL;
+    if (!run_template(tap, &statement, known_tags, now_us)) read_statements(tap, &statement, known_tags, now_us);
     detector_sync(tap->client);
 }
 
@@ -248,16 +295,16 @@ static void parse(struct tap *tap, const uint8_t *body, size_t size, const struc
     }
     size_t text_size = strlen(message.text);
     struct statement_tags tags;
-    bool has_tags = statement_tags_read(&tags, message.text, text_size, text->strings, &tap->taps->key, &tap->taps->tags);
-    size_t start, end;
-    statement_tags_trim(message.text, text_size, text->strings, &start, &end);
-    struct parsed_shape *shape = parsed_shapes_get(tap->taps->parsed, message.text + start, end - start, text->strings);
+    struct tap_sql statement = {message.text, text_size, text->strings};
+    bool has_tags = read_tags(tap, &statement, &tags);
+    struct parsed_shape *shape = parsed_shapes_get(tap->taps->parsed, statement.text, statement.size, text->strings);
     if (shape) parsed_shape_set_types(shape, message.types, message.type_count);
     named_shapes_set(&tap->names, message.statement, shape, has_tags ? &tags : NULL);
 }
 
 static uint64_t hash_portal(const struct taps *taps, const char *portal)
 {
+    if (*portal == '\0') return 0;
     return sql_value_hash_text(&taps->key, 0, portal, strlen(portal));
 }
 
