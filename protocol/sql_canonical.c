@@ -71,6 +71,30 @@ void sql_canonical_write_placeholder(struct sql_canonical *canonical)
     sql_canonical_write(canonical, CANONICAL_PLACEHOLDER, text, (size_t)size);
 }
 
+static inline uint64_t mix_eight(uint64_t hash, const char *at)
+{
+    return sql_mix(hash, sql_load_chunk(at, 8, at + 8), SQL_SALT_TOKEN);
+}
+
+uint64_t sql_mix_run(uint64_t hash, const char *text, size_t size)
+{
+    const char *end = text + size;
+    uint64_t a = hash;
+    uint64_t b = hash + SQL_SALT_WORD;
+    uint64_t c = hash + 3 * SQL_SALT_WORD;
+    uint64_t d = hash + 5 * SQL_SALT_WORD;
+    for (; end - text >= 32; text += 32) {
+        a = mix_eight(a, text);
+        b = mix_eight(b, text + 8);
+        c = mix_eight(c, text + 16);
+        d = mix_eight(d, text + 24);
+    }
+    hash = sql_mix(hash, size, SQL_SALT_WORD);
+    hash = sql_mix(sql_mix(hash, a, SQL_SALT_TOKEN), b, SQL_SALT_TOKEN);
+    hash = sql_mix(sql_mix(hash, c, SQL_SALT_TOKEN), d, SQL_SALT_TOKEN);
+    return sql_mix_bytes(hash, text, (size_t)(end - text), end);
+}
+
 /* So that each bit of the hash depends on each bit of what went in last. Never 0. */
 uint64_t sql_canonical_finish(const struct sql_canonical *canonical)
 {

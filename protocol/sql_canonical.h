@@ -63,6 +63,9 @@ static inline uint64_t sql_mix_bytes(uint64_t hash, const char *text, size_t siz
     return sql_mix(hash, sql_load_chunk(text + at, size - at, end), salt);
 }
 
+/* Many bytes as they are: 32 at once, so none waits for the one before. No bytes behind them are read. */
+uint64_t sql_mix_run(uint64_t hash, const char *text, size_t size);
+
 /* A token of one byte: the same hash as by sql_canonical_put(). */
 static inline void sql_canonical_put_byte(struct sql_canonical *canonical, enum sql_canonical_kind kind, char byte)
 {

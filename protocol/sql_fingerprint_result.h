@@ -73,7 +73,7 @@ struct sql_fingerprint {
     size_t start, end;          /* of the statement in the text, as in struct sql_statement */
     struct sql_identifier name; /* of the forms that have one; text is NULL otherwise */
     uint32_t literal_count;     /* those in the text; SQL_LITERALS_MAX of them are in `literals` */
-    uint64_t literal_rest;      /* a hash of kinds and bytes of the others, not keyed; 0: there are none */
+    uint64_t literal_rest;      /* a hash of the text of the others, not keyed; 0: there are none */
     struct sql_literal literals[SQL_LITERALS_MAX];
 };
 

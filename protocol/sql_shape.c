@@ -7,6 +7,7 @@
  */
 #include "protocol/sql_shape.h"
 
+#include "protocol/sql_shape_bulk.h"
 #include "protocol/sql_shape_keyword.h"
 #include "protocol/sql_shape_list.h"
 #include "protocol/sql_type_name.h"
@@ -209,16 +210,22 @@ static uint16_t flags_inside(struct sql_shape *shape, bool is_bracket)
 static void open_level(struct sql_shape *shape, bool is_bracket)
 {
     uint16_t flags = flags_inside(shape, is_bracket);
+    bool is_list = false;
+    bool is_rows = false;
     if (is_bracket ? shape->item == KW_ARRAY : shape->item == KW_IN) {
+        is_list = true;
         sql_shape_open_list(shape, is_bracket);
         sql_canonical_put_byte(&shape->canonical, is_bracket ? CANONICAL_BRACKET : CANONICAL_OPEN, *sql_shape_text(shape));
     } else {
-        if (!is_bracket && shape->item == KW_VALUES && shape->rows.state == ROWS_NONE) sql_shape_open_rows(shape);
+        is_rows = !is_bracket && shape->item == KW_VALUES && shape->rows.state == ROWS_NONE;
+        if (is_rows) sql_shape_open_rows(shape);
         put_token(shape, is_bracket ? ITEM_BRACKET : ITEM_OPEN, is_bracket ? CANONICAL_BRACKET : CANONICAL_OPEN);
     }
     sql_shape_note(shape, is_bracket ? ITEM_BRACKET : ITEM_OPEN, true);
     shape->depth++;
     *sql_shape_level(shape) = flags;
+    if (is_list) sql_shape_take_list(shape);
+    if (is_rows) sql_shape_take_rows(shape);
 }
 
 static void close_level(struct sql_shape *shape, enum item item)

@@ -140,6 +140,13 @@ struct slice {
     size_t size;
 };
 
+/* Letters, digits and "_-.%", the first of them no digit: so that prose in a comment is rarely taken for tags. */
+static bool is_key_byte(char c)
+{
+    char lower = (char)(c | 0x20);
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.' || c == '%';
+}
+
 static int hex_digit(char c)
 {
     if (c >= '0' && c <= '9') return c - '0';
@@ -228,13 +235,6 @@ static struct slice trim(struct slice raw)
     while (raw.size > 0 && is_blank(raw.text[0])) raw = (struct slice){raw.text + 1, raw.size - 1};
     while (raw.size > 0 && is_blank(raw.text[raw.size - 1])) raw.size--;
     return raw;
-}
-
-/* Letters, digits and "_-.%", the first of them no digit: so that prose in a comment is rarely taken for tags. */
-static bool is_key_byte(char c)
-{
-    char lower = (char)(c | 0x20);
-    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.' || c == '%';
 }
 
 static bool is_key(struct slice key)
@@ -342,25 +342,34 @@ static void read_comment(struct sql_tags *tags, const struct sql_tag_keys *keys,
     }
 }
 
-static void parse(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *text, size_t size, enum sql_strings strings)
+void sql_tags_find(struct sql_tags_comments *comments_out, const char *text, size_t size, enum sql_strings strings)
 {
-    size_t last = SIZE_MAX;
-    size_t start;
-    size_t end;
+    comments_out->has_last = sql_tags_last_comment(text, size, strings, &comments_out->last_start, &comments_out->last_end);
+    comments_out->has_first = sql_tags_first_comment(text, size, strings, &comments_out->first_start, &comments_out->first_end);
+}
+
+static void read_comments(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *text,
+                          const struct sql_tags_comments *comments)
+{
     tags->count = 0;
     tags->text_size = 0;
     tags->is_full = false;
-    if (sql_tags_last_comment(text, size, strings, &start, &end)) {
-        last = start;
-        read_comment(tags, keys, text + start, text + end);
-    }
-    if (sql_tags_first_comment(text, size, strings, &start, &end) && start != last && end - start <= SQL_TAGS_COMMENT_MAX)
-        read_comment(tags, keys, text + start, text + end);
+    if (comments->has_last) read_comment(tags, keys, text + comments->last_start, text + comments->last_end);
+    bool is_same = comments->has_last && comments->first_start == comments->last_start;
+    if (comments->has_first && !is_same && comments->first_end - comments->first_start <= SQL_TAGS_COMMENT_MAX)
+        read_comment(tags, keys, text + comments->first_start, text + comments->first_end);
+}
+
+void sql_tags_read(struct sql_tags *tags, const char *text, const struct sql_tags_comments *comments)
+{
+    read_comments(tags, NULL, text, comments);
 }
 
 void sql_tags_parse(struct sql_tags *tags, const char *text, size_t size, enum sql_strings strings)
 {
-    parse(tags, NULL, text, size, strings);
+    struct sql_tags_comments comments;
+    sql_tags_find(&comments, text, size, strings);
+    read_comments(tags, NULL, text, &comments);
 }
 
 void sql_tag_keys_add(struct sql_tag_keys *keys, const char *key)
@@ -378,7 +387,9 @@ void sql_tag_keys_add(struct sql_tag_keys *keys, const char *key)
 
 void sql_tags_parse_some(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *text, size_t size, enum sql_strings strings)
 {
-    parse(tags, keys->is_full ? NULL : keys, text, size, strings);
+    struct sql_tags_comments comments;
+    sql_tags_find(&comments, text, size, strings);
+    read_comments(tags, keys->is_full ? NULL : keys, text, &comments);
 }
 
 bool sql_tags_may_be_in(const char *text, size_t size)

@@ -62,6 +62,14 @@ void sql_tags_parse_some(struct sql_tags *tags, const struct sql_tag_keys *keys,
 /* False: the text neither begins nor ends with a comment, and has no tags. */
 bool sql_tags_may_be_in(const char *text, size_t size);
 
+/* In two steps, for who needs the comments' places as well. */
+struct sql_tags_comments {
+    bool has_first, has_last;
+    size_t first_start, first_end, last_start, last_end; /* without their marks; the two may be one */
+};
+void sql_tags_find(struct sql_tags_comments *comments_out, const char *text, size_t size, enum sql_strings strings);
+void sql_tags_read(struct sql_tags *tags, const char *text, const struct sql_tags_comments *comments);
+
 /* The comments that sql_tags_parse reads, without their marks: offsets of what is inside. False: there is none. */
 bool sql_tags_first_comment(const char *text, size_t size, enum sql_strings strings, size_t *start_out, size_t *end_out);
 bool sql_tags_last_comment(const char *text, size_t size, enum sql_strings strings, size_t *start_out, size_t *end_out);

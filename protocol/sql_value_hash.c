@@ -3,13 +3,14 @@
  */
 #include "protocol/sql_value_hash.h"
 
+#include "protocol/sql_canonical.h"
 #include "protocol/sql_string.h"
 #include "protocol/type_oids.h"
 
 #include <assert.h>
 #include <string.h>
 
-enum form { FORM_NULL, FORM_INTEGER, FORM_UUID, FORM_BYTES, FORM_RAW, FORM_COMBINED };
+enum form { FORM_NULL, FORM_INTEGER, FORM_UUID, FORM_BYTES, FORM_RAW };
 
 /* ---- SipHash-1-3 (Aumasson and Bernstein, "SipHash: a fast short-input PRF") ---- */
 
@@ -43,15 +44,28 @@ static inline void sip_block(struct sip *sip, uint64_t block)
     sip->v0 ^= block;
 }
 
-/* Of the form, then the bytes. */
+/* Each form has a key of its own. */
+static inline struct sip sip_begin(const struct sql_value_key *key, enum form form)
+{
+    uint64_t first = key->words[0] + (uint64_t)form;
+    uint64_t second = key->words[1];
+    return (struct sip){first ^ UINT64_C(0x736f6d6570736575), second ^ UINT64_C(0x646f72616e646f6d), first ^ UINT64_C(0x6c7967656e657261),
+                        second ^ UINT64_C(0x7465646279746573)};
+}
+
+static inline uint64_t sip_end(struct sip *sip)
+{
+    sip->v2 ^= 0xff;
+    for (int i = 0; i < 3; i++) sip_round(sip);
+    return sip->v0 ^ sip->v1 ^ sip->v2 ^ sip->v3;
+}
+
 static uint64_t hash(const struct sql_value_key *key, enum form form, const void *data, size_t size)
 {
     const char *bytes = data;
-    struct sip sip = {key->words[0] ^ UINT64_C(0x736f6d6570736575), key->words[1] ^ UINT64_C(0x646f72616e646f6d),
-                      key->words[0] ^ UINT64_C(0x6c7967656e657261), key->words[1] ^ UINT64_C(0x7465646279746573)};
+    struct sip sip = sip_begin(key, form);
     uint64_t last = (uint64_t)size << 56;
     size_t at = 0;
-    sip_block(&sip, (uint64_t)form);
     for (; size - at >= 8; at += 8) {
         uint64_t block;
         memcpy(&block, bytes + at, 8);
@@ -59,14 +73,14 @@ static uint64_t hash(const struct sql_value_key *key, enum form form, const void
     }
     for (size_t i = 0; i < size - at; i++) last |= (uint64_t)(uint8_t)bytes[at + i] << 8 * i;
     sip_block(&sip, last);
-    sip.v2 ^= 0xff;
-    for (int i = 0; i < 3; i++) sip_round(&sip);
-    return sip.v0 ^ sip.v1 ^ sip.v2 ^ sip.v3;
+    return sip_end(&sip);
 }
 
 static uint64_t hash_integer(const struct sql_value_key *key, int64_t value)
 {
-    return hash(key, FORM_INTEGER, &value, sizeof value);
+    struct sip sip = sip_begin(key, FORM_INTEGER);
+    sip_block(&sip, (uint64_t)value);
+    return sip_end(&sip);
 }
 
 uint64_t sql_value_hash_null(const struct sql_value_key *key)
@@ -74,10 +88,15 @@ uint64_t sql_value_hash_null(const struct sql_value_key *key)
     return hash(key, FORM_NULL, "", 0);
 }
 
+uint64_t sql_value_hash_run(const struct sql_value_key *key, const char *text, size_t size)
+{
+    return sql_value_hash_combine(key, 0, sql_mix_run(key->words[0], text, size));
+}
+
+/* Both are keyed already. */
 uint64_t sql_value_hash_combine(const struct sql_value_key *key, uint64_t so_far, uint64_t next)
 {
-    uint64_t both[2] = {so_far, next};
-    return hash(key, FORM_COMBINED, both, sizeof both);
+    return sql_mix(sql_mix(so_far, key->words[0], SQL_SALT_WORD), next, key->words[1] | 1);
 }
 
 /* ---- text ---- */
@@ -107,6 +126,21 @@ static bool read_magnitude(const char *digits, size_t size, unsigned base, uint6
     return true;
 }
 
+/* Decimal digits alone, and so few that they cannot be too many for 64 bits. */
+static bool read_decimal(const char *digits, size_t size, uint64_t *magnitude_out)
+{
+    enum { DIGITS_MAX = 19 };
+    uint64_t magnitude = 0;
+    if (size == 0 || size > DIGITS_MAX) return false;
+    for (size_t i = 0; i < size; i++) {
+        unsigned digit = (unsigned)(uint8_t)digits[i] - '0';
+        if (digit > 9) return false;
+        magnitude = magnitude * 10 + digit;
+    }
+    *magnitude_out = magnitude;
+    return true;
+}
+
 static bool are_digits(const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
@@ -122,8 +156,8 @@ static bool is_written_integer(const char *text, size_t size, int64_t *value_out
     bool is_negative = size > 0 && text[0] == '-';
     const char *digits = text + is_negative;
     size -= is_negative;
-    if (size > 19 || !are_digits(digits, size) || (digits[0] == '0' && (size > 1 || is_negative))) return false;
-    return read_magnitude(digits, size, 10, &magnitude) && to_signed(magnitude, is_negative, value_out);
+    if (!read_decimal(digits, size, &magnitude) || (digits[0] == '0' && (size > 1 || is_negative))) return false;
+    return to_signed(magnitude, is_negative, value_out);
 }
 
 /* What the integer types read: " +044 ". */
@@ -231,6 +265,7 @@ static uint64_t hash_integer_literal(const struct sql_value_key *key, const char
     int64_t value;
     unsigned base = 10;
     size_t prefix = 0;
+    if (read_decimal(token, size, &magnitude) && to_signed(magnitude, is_negative, &value)) return hash_integer(key, value);
     if (size > 2 && token[0] == '0') {
         char letter = (char)(token[1] | 0x20);
         base = letter == 'x' ? 16 : letter == 'o' ? 8 : letter == 'b' ? 2 : 10;

@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 /*
- * Values to 64-bit hashes, so that values can be compared without being kept: SipHash-1-3 under a key that must be random and stays in the process. A value
+ * Values to 64-bit hashes, so that values can be compared without being kept: SipHash-1-3 (the size is left out where it
+ * is always the same) under a key that must be random and stays in the process. A value
  * has one hash however it is written: the literal 44, +044 or 0x2c, the text "44", the int2, int4 or int8 44 in binary; a uuid as text in either case and as
  * 16 bytes. Text is taken for an integer only as PostgreSQL writes it ("44", not "044").
  */
@@ -28,6 +29,9 @@ uint64_t sql_value_hash_text(const struct sql_value_key *key, uint32_t type_oid,
 uint64_t sql_value_hash_binary(const struct sql_value_key *key, uint32_t type_oid, const void *bytes, size_t size);
 
 uint64_t sql_value_hash_null(const struct sql_value_key *key);
+
+/* Many values at once, as they are written: only the same text has the same hash. Quick, for lists that are too long to be taken apart. */
+uint64_t sql_value_hash_run(const struct sql_value_key *key, const char *text, size_t size);
 
 /* Many hashes to one, in order: start with 0. */
 uint64_t sql_value_hash_combine(const struct sql_value_key *key, uint64_t so_far, uint64_t next);

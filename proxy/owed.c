@@ -1,5 +1,5 @@
 /*
- * The ring of what is owed.
+ * The ring of what is owed. Its capacity is a power of two.
  */
 #include "proxy/owed.h"
 
@@ -15,7 +15,7 @@ struct owed *owed_front(struct owed_list *list)
 void owed_pop(struct owed_list *list)
 {
     parsed_shape_unref(&list->items[list->first].shape);
-    list->first = (uint16_t)((list->first + 1) % list->capacity);
+    list->first = (uint16_t)((list->first + 1) & (list->capacity - 1));
     list->count--;
 }
 
@@ -23,7 +23,7 @@ static void grow(struct owed_list *list)
 {
     uint16_t capacity = list->capacity ? (uint16_t)(2 * list->capacity) : 8;
     struct owed *items = memory_alloc(capacity * sizeof *items);
-    for (uint16_t i = 0; i < list->count; i++) items[i] = list->items[(list->first + i) % list->capacity];
+    for (uint16_t i = 0; i < list->count; i++) items[i] = list->items[(list->first + i) & (list->capacity - 1)];
     free(list->items);
     list->items = items;
     list->capacity = capacity;
@@ -37,7 +37,7 @@ bool owed_push(struct owed_list *list, struct owed owed)
         return false;
     }
     if (list->count == list->capacity) grow(list);
-    list->items[(list->first + list->count++) % list->capacity] = owed;
+    list->items[(list->first + list->count++) & (list->capacity - 1)] = owed;
     return true;
 }
 

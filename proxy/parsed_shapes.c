@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
+#include <xxhash.h>
 
 #include "protocol/bytes.h"
 #include "proxy/memory.h"
@@ -55,7 +56,7 @@ void parsed_shapes_free(struct parsed_shapes **shapes)
 /* Keyed, so that nobody can make two texts of one hash; and of both ways to read it. */
 static uint64_t key_of(const struct parsed_shapes *shapes, const char *text, size_t size, enum sql_strings strings)
 {
-    return sql_value_hash_combine(&shapes->key, (uint64_t)strings, sql_value_hash_text(&shapes->key, 0, text, size));
+    return XXH3_64bits_withSeed(text, size, shapes->key.words[0] + (uint64_t)strings);
 }
 
 static struct entry *find(struct parsed_shapes *shapes, uint64_t key)

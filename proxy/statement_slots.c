@@ -40,29 +40,67 @@ static uint32_t larger(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
+/* How many literals from this one on are in lists, one behind the other. */
+static uint32_t count_in_list(const struct sql_fingerprint *fingerprint, uint32_t first, uint32_t count)
+{
+    uint32_t i = first;
+    while (i < count && fingerprint->literals[i].slot == 0 && fingerprint->literals[i].kind != SQL_LITERAL_PARAMETER) i++;
+    return i - first;
+}
+
+/* Of literals in lists so long that not all of them are known one by one: as they are written, like the rest. */
+static uint64_t hash_run(const struct sql_literal *first, const struct sql_literal *last, const char *text, const struct sql_value_key *key)
+{
+    return sql_value_hash_combine(key, first->is_negative,
+                                  sql_value_hash_run(key, text + first->start, last->start + last->size - first->start));
+}
+
+static struct statement_source source_of(const struct sql_literal *literal, const char *text, const struct sql_value_key *key)
+{
+    bool is_parameter = literal->kind == SQL_LITERAL_PARAMETER;
+    return (struct statement_source){.slot = literal->slot,
+                                     .parameter = is_parameter ? literal->number : 0,
+                                     .role = (uint8_t)role_of(literal, text),
+                                     .hash = is_parameter ? 0 : sql_value_hash_literal(key, text, literal)};
+}
+
 void statement_slots_read(struct statement_slots *slots, struct statement_source buffer[SQL_LITERALS_MAX],
                           const struct sql_fingerprint *fingerprint, const char *text, const struct sql_value_key *key)
 {
     uint32_t count = fingerprint->literal_count < SQL_LITERALS_MAX ? fingerprint->literal_count : SQL_LITERALS_MAX;
+    bool has_runs = fingerprint->literal_rest != 0 && fingerprint->form != SQL_FORM_EXECUTE;
     slots->fingerprint = fingerprint->hash;
     slots->list_length = larger(fingerprint->list_length, fingerprint->row_count);
     slots->slot_count = (uint16_t)(fingerprint->slot_count < SQL_LITERALS_MAX ? fingerprint->slot_count : SQL_LITERALS_MAX);
-    slots->source_count = (uint16_t)count;
+    slots->source_count = 0;
     slots->sources = buffer;
     slots->has_list = false;
     slots->is_incomplete = fingerprint->is_truncated;
     slots->rest = fingerprint->literal_rest;
     for (uint32_t i = 0; i < count; i++) {
         const struct sql_literal *literal = &fingerprint->literals[i];
-        struct statement_source *source = &buffer[i];
-        bool is_parameter = literal->kind == SQL_LITERAL_PARAMETER;
-        *source = (struct statement_source){.slot = literal->slot,
-                                            .parameter = is_parameter ? literal->number : 0,
-                                            .role = (uint8_t)role_of(literal, text),
-                                            .hash = is_parameter ? 0 : sql_value_hash_literal(key, text, literal)};
+        uint32_t run = has_runs ? count_in_list(fingerprint, i, count) : 0;
+        struct statement_source *source = &buffer[slots->source_count++];
         if (literal->slot == 0) slots->has_list = true;
-        if (literal->slot > slots->slot_count || (is_parameter && literal->number == 0)) slots->is_incomplete = true;
+        if (run > 1) {
+            *source =
+                (struct statement_source){.role = SLOT_LIST, .hash = hash_run(literal, &fingerprint->literals[i + run - 1], text, key)};
+            i += run - 1;
+            continue;
+        }
+        *source = source_of(literal, text, key);
+        if (literal->slot > slots->slot_count || (literal->kind == SQL_LITERAL_PARAMETER && literal->number == 0))
+            slots->is_incomplete = true;
     }
+}
+
+/* Parameters may stand among what has no source. */
+static uint64_t hash_rest(const struct statement_slots *slots, const struct statement_parameter *parameters, size_t parameter_count,
+                          const struct sql_value_key *key)
+{
+    uint64_t hash = slots->rest;
+    for (size_t i = 0; i < parameter_count; i++) hash = sql_value_hash_combine(key, hash, parameters[i].hash);
+    return hash;
 }
 
 void statement_slots_execute(const struct statement_slots *slots, const struct statement_parameter *parameters, size_t parameter_count,
@@ -73,7 +111,7 @@ void statement_slots_execute(const struct statement_slots *slots, const struct s
     uint16_t count = slots->slot_count;
     bool is_incomplete = slots->is_incomplete;
     execution_out->list_length = slots->list_length;
-    memset(out_slots, 0, count * sizeof *out_slots);
+    for (uint16_t i = 0; i < count; i++) out_slots[i] = (struct execution_slot){0};
     for (uint16_t i = 0; i < slots->source_count; i++) {
         const struct statement_source *source = &slots->sources[i];
         uint64_t hash = source->hash;
@@ -90,7 +128,8 @@ void statement_slots_execute(const struct statement_slots *slots, const struct s
             out_slots[source->slot - 1] = (struct execution_slot){.hash = hash, .role = source->role, .number = source->slot};
     }
     if (slots->has_list) out_slots[count++] = (struct execution_slot){.hash = list_hash, .role = SLOT_LIST};
-    if (slots->rest) out_slots[count++] = (struct execution_slot){.hash = slots->rest, .role = SLOT_VALUE};
+    if (slots->rest)
+        out_slots[count++] = (struct execution_slot){.hash = hash_rest(slots, parameters, parameter_count, key), .role = SLOT_VALUE};
     execution_out->shape = slots->fingerprint;
     execution_out->slots = out_slots;
     execution_out->slot_count = count;

@@ -3,7 +3,6 @@
  */
 #include "proxy/statement_tags.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "proxy/memory.h"
@@ -20,12 +19,22 @@ static void copy_text(char *out, size_t out_size, const char *text, size_t size)
     out[kept] = '\0';
 }
 
+static void write_hex(char *out, const uint8_t *bytes, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < size; i++) {
+        *out++ = digits[bytes[i] >> 4];
+        *out++ = digits[bytes[i] & 15];
+    }
+    *out = '\0';
+}
+
 static void read_unit(struct statement_tags *out, const struct sql_tags *tags, const struct sql_value_key *key)
 {
     uint8_t trace[16];
     size_t size;
     if (sql_tags_trace_id(tags, trace)) {
-        for (unsigned i = 0; i < sizeof trace; i++) snprintf(out->unit + 2 * i, 3, "%02x", trace[i]);
+        write_hex(out->unit, trace, sizeof trace);
         out->tags.unit = hash_unit(key, out->unit, strlen(out->unit));
     } else {
         const char *request = sql_tags_request_id(tags, &size);
@@ -45,11 +54,13 @@ static void link_texts(struct statement_tags *tags)
 }
 
 bool statement_tags_read(struct statement_tags *out, const char *text, size_t size, enum sql_strings strings,
-                         const struct sql_value_key *key, struct sql_tags *scratch)
+                         const struct sql_value_key *key, struct sql_tags *scratch, struct sql_tags_comments *comments_out)
 {
-    sql_tags_parse(scratch, text, size, strings);
+    sql_tags_find(comments_out, text, size, strings);
+    sql_tags_read(scratch, text, comments_out);
     if (scratch->count == 0) return false;
-    memset(out, 0, sizeof *out);
+    out->tags = (struct execution_tags){0};
+    out->unit[0] = out->framework[0] = '\0';
     read_unit(out, scratch, key);
     out->tags.route_size = sql_tags_route(scratch, out->route, sizeof out->route);
     size_t framework_size;
@@ -67,12 +78,11 @@ void statement_tags_keep(struct statement_tags **kept, const struct statement_ta
     link_texts(*kept);
 }
 
-void statement_tags_trim(const char *text, size_t size, enum sql_strings strings, size_t *start_out, size_t *end_out)
+void statement_tags_trim(const struct sql_tags_comments *comments, size_t size, size_t *start_out, size_t *end_out)
 {
     enum { MARK_SIZE = 2 };
-    size_t start, end;
-    *start_out = sql_tags_first_comment(text, size, strings, &start, &end) ? end + MARK_SIZE : 0;
-    *end_out = sql_tags_last_comment(text, size, strings, &start, &end) ? start - MARK_SIZE : size;
+    *start_out = comments->has_first ? comments->first_end + MARK_SIZE : 0;
+    *end_out = comments->has_last ? comments->last_start - MARK_SIZE : size;
     if (*end_out > *start_out) return;
     *start_out = 0; /* the two are one: nothing but a comment */
     *end_out = size;

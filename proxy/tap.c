@@ -167,9 +167,10 @@ struct tap_sql {
 static bool read_tags(struct tap *tap, struct tap_sql *sql, struct statement_tags *tags_out)
 {
     size_t start, end;
+    struct sql_tags_comments comments;
     if (!sql_tags_may_be_in(sql->text, sql->size)) return false;
-    bool has_tags = statement_tags_read(tags_out, sql->text, sql->size, sql->strings, &tap->taps->key, &tap->taps->tags);
-    statement_tags_trim(sql->text, sql->size, sql->strings, &start, &end);
+    bool has_tags = statement_tags_read(tags_out, sql->text, sql->size, sql->strings, &tap->taps->key, &tap->taps->tags, &comments);
+    statement_tags_trim(&comments, sql->size, &start, &end);
     sql->text += start;
     sql->size = end - start;
     return has_tags;
@@ -475,8 +476,13 @@ static uint64_t rows_of_tag(const uint8_t *body, size_t size)
 {
     const char *tag;
     if (backend_parse_command_complete(body, size, &tag) != CODEC_OK) return 0;
-    const char *last = strrchr(tag, ' ');
-    return last ? strtoull(last + 1, NULL, 10) : 0;
+    const char *last = tag;
+    uint64_t rows = 0;
+    for (const char *at = tag; *at != '\0'; at++) {
+        if (*at == ' ') last = at + 1;
+    }
+    while (*last >= '0' && *last <= '9') rows = rows * 10 + (uint64_t)(*last++ - '0');
+    return rows;
 }
 
 static void completed(struct tap *tap, uint64_t rows, bool is_error, int64_t now_us)
