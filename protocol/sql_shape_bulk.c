@@ -206,12 +206,16 @@ static uint32_t skip_integers(struct run *run)
 {
     uint32_t commas = 0;
     size_t at = run->at;
-    while (run->size - at >= LANES) {
+    size_t group = GROUP;
+    while (group > 0) {
         uint32_t more = 0;
-        size_t blocks = (run->size - at) / LANES < GROUP ? (run->size - at) / LANES : GROUP;
-        if (!are_integers(run->text + at, blocks, &more)) break;
-        commas += more;
-        at += blocks * LANES;
+        while (group > 0 && group * LANES > run->size - at) group /= 4;
+        if (group > 0 && are_integers(run->text + at, group, &more)) {
+            commas += more;
+            at += group * LANES;
+        } else {
+            group /= 4;
+        }
     }
     for (; at < run->size; at++) {
         char c = run->text[at];

@@ -79,21 +79,32 @@ static void fill(const struct statement_templates *templates, const struct entry
     }
 }
 
-bool statement_templates_find(struct statement_templates *templates, const char *text, size_t size, enum sql_strings strings,
-                              struct statement_slots *slots_out, struct statement_source buffer[SQL_LITERALS_MAX])
+/* NULL: none of this bucket. The one found is in front then. */
+static struct entry *find_in_bucket(struct statement_templates *templates, const char *text, size_t size, enum sql_strings strings,
+                                    uint64_t hash)
 {
-    if (size > SQL_FINGERPRINT_SCAN_MAX) return false;
-    uint64_t hash = sql_template_hash(text, size);
     struct entry **bucket = templates->buckets[hash % BUCKETS];
     for (size_t way = 0; way < WAYS && bucket[way]; way++) {
         struct entry *entry = bucket[way];
         if (entry->hash != hash || entry->strings != strings || !sql_template_match(&entry->template, text, size, templates->fillings))
             continue;
         if (way > 0) put_in_front(bucket, way, entry);
-        fill(templates, entry, text, slots_out, buffer);
-        return true;
+        return entry;
     }
-    return false;
+    return NULL;
+}
+
+bool statement_templates_find(struct statement_templates *templates, const char *text, size_t size, enum sql_strings strings,
+                              uint64_t *hint, struct statement_slots *slots_out, struct statement_source buffer[SQL_LITERALS_MAX])
+{
+    if (size > SQL_FINGERPRINT_SCAN_MAX) return false;
+    struct entry *entry = find_in_bucket(templates, text, size, strings, *hint);
+    if (!entry) {
+        *hint = sql_template_hash(text, size);
+        entry = find_in_bucket(templates, text, size, strings, *hint);
+    }
+    if (entry) fill(templates, entry, text, slots_out, buffer);
+    return entry != NULL;
 }
 
 /* In which place of the bucket a text of this shape belongs. WAYS: in none, this time. */

@@ -15,9 +15,10 @@ struct statement_templates *statement_templates_new(const struct sql_value_key *
 void statement_templates_free(struct statement_templates **templates);
 /*
  * As sql_fingerprint and statement_slots_read() for the only statement of this text, if one like it was added. False: not known. The slots refer to `buffer`.
+ * `hint` says where to look first; it is the caller's, 0 in the beginning, and best the same one for texts that follow each other.
  */
 bool statement_templates_find(struct statement_templates *templates, const char *text, size_t size, enum sql_strings strings,
-                              struct statement_slots *slots_out, struct statement_source buffer[SQL_LITERALS_MAX]);
+                              uint64_t *hint, struct statement_slots *slots_out, struct statement_source buffer[SQL_LITERALS_MAX]);
 /* A text that was just read and not found. It is kept if it can be, in the place of one not used for longer. */
 void statement_templates_add(struct statement_templates *templates, const char *text, size_t size, enum sql_strings strings,
                              const struct sql_fingerprint *fingerprint, const struct statement_slots *slots);

@@ -65,6 +65,7 @@ struct tap {
     bool is_skipping; /* an error was seen, its Sync was not sent yet */
     enum rows rows;   /* of the oldest execution that is not completed */
     struct result_columns *columns;
+    uint64_t template_hint;
 };
 
 /* ---- making and freeing ---- */
@@ -211,7 +212,8 @@ static bool run_template(struct tap *tap, const struct tap_sql *sql, const struc
     struct taps *taps = tap->taps;
     struct execution execution;
     if (detector_wants_values(taps->detector)) return false;
-    if (!statement_templates_find(taps->templates, sql->text, sql->size, sql->strings, &taps->slots, taps->sources)) return false;
+    if (!statement_templates_find(taps->templates, sql->text, sql->size, sql->strings, &tap->template_hint, &taps->slots, taps->sources))
+        return false;
     statement_slots_execute(&taps->slots, NULL, 0, &taps->key, &execution, taps->execution_slots);
     execution.tags = tags ? &tags->tags : NULL;
     return detector_statement(tap->client, &execution, now_us);
