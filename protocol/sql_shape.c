@@ -268,7 +268,8 @@ static void semicolon(struct sql_shape *shape)
 static void character(struct sql_shape *shape)
 {
     char c = *sql_shape_text(shape);
-    if (c != '(' && c != '.') shape->is_in_type = false;
+    bool is_behind_type = shape->item < KW_COUNT && (sql_keywords[shape->item].flags & SQL_KEYWORD_TYPE);
+    if (c != '(' && (c != '.' || is_behind_type)) shape->is_in_type = false; /* "interval.x" is a name */
     switch (c) {
     case '(': open_level(shape, false); break;
     case '[': open_level(shape, true); break;

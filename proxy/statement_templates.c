@@ -146,8 +146,9 @@ static struct entry *new_entry(const struct statement_templates *templates, cons
 void statement_templates_add(struct statement_templates *templates, const char *text, size_t size, enum sql_strings strings,
                              const struct sql_fingerprint *fingerprint, const struct statement_slots *slots)
 {
-    if (size > STATEMENT_TEMPLATE_SIZE_MAX || fingerprint->literal_count > SQL_LITERALS_MAX || fingerprint->is_truncated ||
-        fingerprint->form != SQL_FORM_PLAIN || fingerprint->name.text)
+    bool is_material = fingerprint->class == SQL_CLASS_READ || fingerprint->class == SQL_CLASS_WRITE; /* the names of savepoints are many */
+    if (!is_material || size > STATEMENT_TEMPLATE_SIZE_MAX || fingerprint->literal_count > SQL_LITERALS_MAX || fingerprint->is_truncated ||
+        fingerprint->form != SQL_FORM_PLAIN)
         return;
     uint64_t hash = sql_template_hash(text, size);
     struct entry **bucket = templates->buckets[hash % BUCKETS];

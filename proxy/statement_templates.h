@@ -19,7 +19,7 @@ void statement_templates_free(struct statement_templates **templates);
  */
 bool statement_templates_find(struct statement_templates *templates, const char *text, size_t size, enum sql_strings strings,
                               uint64_t *hint, struct statement_slots *slots_out, struct statement_source buffer[SQL_LITERALS_MAX]);
-/* A text that was just read and not found. It is kept if it can be, in the place of one not used for longer. */
+/* A text that was just read and not found. It is kept if it can be and is a read or a write, in the place of one not used for longer. */
 void statement_templates_add(struct statement_templates *templates, const char *text, size_t size, enum sql_strings strings,
                              const struct sql_fingerprint *fingerprint, const struct statement_slots *slots);
 size_t statement_templates_bytes(const struct statement_templates *templates);

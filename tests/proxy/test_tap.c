@@ -1,6 +1,7 @@
 #include "proxy/tap.h"
 
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -325,6 +326,116 @@ Test(tap, what_cannot_be_read_is_left_out_and_followed)
     list_query();
     look();
     cr_expect_eq(view_count, 0);
+}
+
+/* 99 numbers, then the last one. */
+static void write_list(char *sql, unsigned last)
+{
+    size_t size = (size_t)sprintf(sql, "SELECT * FROM person WHERE id IN (");
+    for (unsigned i = 1; i < 100; i++) size += (size_t)sprintf(sql + size, "%u, ", 1000 + i);
+    sprintf(sql + size, "%u)", last);
+}
+
+static void send_lists(bool is_same)
+{
+    char sql[2048];
+    for (unsigned i = 0; i < 20; i++) {
+        write_list(sql, is_same ? 7 : 7 + i);
+        query(sql);
+        answer(1, 500);
+    }
+    look();
+}
+
+Test(tap, long_lists_that_are_equal_to_the_last_number)
+{
+    send_lists(true);
+    const struct finding_view *view = find(VERDICT_EXACT_DUPLICATE);
+    cr_assert_not_null(view, "%zu findings", view_count);
+    cr_expect_eq(view->n_p50, 20, "%u", view->n_p50);
+}
+
+Test(tap, long_lists_that_differ_in_the_last_number)
+{
+    send_lists(false);
+    cr_expect_null(find(VERDICT_EXACT_DUPLICATE));
+}
+
+/* Parameters, of which the text says no more than the number. */
+static void send_parameter_lists(bool is_same)
+{
+    char sql[2048];
+    char last[16];
+    const char *values[100];
+    size_t size = (size_t)sprintf(sql, "SELECT * FROM person WHERE id IN ($1");
+    for (unsigned i = 2; i <= 100; i++) size += (size_t)sprintf(sql + size, ", $%u", i);
+    strcpy(sql + size, ")");
+    for (unsigned i = 0; i < 100; i++) values[i] = "5";
+    values[99] = last;
+    for (unsigned i = 0; i < 20; i++) {
+        snprintf(last, sizeof last, "%u", is_same ? 7 : 7 + i);
+        begin();
+        if (i == 0) frontend_write_parse(&writer, "s", sql, NULL, 0);
+        frontend_write_bind(&writer, "", "s", values, 100);
+        frontend_write_execute(&writer, "", 0);
+        frontend_write_sync(&writer);
+        send_all();
+        answer_execute(i == 0);
+    }
+    look();
+}
+
+Test(tap, long_lists_of_parameters_that_are_equal)
+{
+    send_parameter_lists(true);
+    cr_expect_not_null(find(VERDICT_EXACT_DUPLICATE), "%zu findings", view_count);
+}
+
+Test(tap, long_lists_of_parameters_that_differ_in_the_last_one)
+{
+    send_parameter_lists(false);
+    cr_expect_null(find(VERDICT_EXACT_DUPLICATE));
+}
+
+/* The first is read, the second is learnt as a template, the others match it: all are one group. */
+Test(tap, a_text_is_the_same_read_and_recognised)
+{
+    for (int i = 0; i < 12; i++) {
+        query("SELECT * FROM person WHERE name = 'O''Neil' AND rank > 1.50 AND id = 4711 LIMIT 21");
+        answer(1, 500);
+    }
+    look();
+    const struct finding_view *view = find(VERDICT_EXACT_DUPLICATE);
+    cr_assert_not_null(view, "%zu findings", view_count);
+    cr_expect_eq(view->n_p50, 12, "%u", view->n_p50);
+    cr_expect_eq(view->n_max, 12, "%u", view->n_max);
+}
+
+static size_t heap_bytes(void)
+{
+    struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+}
+
+/* Texts and names that never come again; each millionfold in test_detector_bounds, where nothing is read. */
+Test(tap, texts_without_end_take_no_memory)
+{
+    enum { ROUNDS = 100000 };
+    size_t early = 0;
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        char sql[128];
+        snprintf(sql, sizeof sql, "SELECT a%u FROM person WHERE id = %u", i, i);
+        query(sql);
+        answer(0, 0);
+        snprintf(sql, sizeof sql, "SAVEPOINT \"s%u_x%u\"", i * 7919, i);
+        query(sql);
+        answer(0, 0);
+        snprintf(sql, sizeof sql, "SELECT b FROM person WHERE name = E'%u' AND c = %u", i, i);
+        query(sql);
+        answer(0, 0);
+        if (i == ROUNDS / 4) early = heap_bytes();
+    }
+    cr_expect_leq(heap_bytes(), early + 4 * 1024 * 1024, "%zu bytes after a quarter, %zu at the end", early, heap_bytes());
 }
 
 Test(tap, what_runs_now_is_known_by_its_shape)
