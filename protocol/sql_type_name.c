@@ -124,10 +124,10 @@ static void accept_second_word(struct sql_lex *lex, enum sql_keyword keyword)
         accept_keyword(lex, KW_VARYING);
 }
 
-/* WHERE and the like cannot be one. */
+/* WHERE and the like cannot be one, and BEGIN may begin the body of a function. */
 static bool is_type_keyword(enum sql_keyword keyword)
 {
-    return (sql_keywords[keyword].flags & (SQL_KEYWORD_OPERAND | SQL_KEYWORD_SPACE | SQL_KEYWORD_CLAUSE)) == 0;
+    return keyword != KW_BEGIN && (sql_keywords[keyword].flags & (SQL_KEYWORD_OPERAND | SQL_KEYWORD_SPACE | SQL_KEYWORD_CLAUSE)) == 0;
 }
 
 bool sql_skip_type_name(struct sql_lex *lex)

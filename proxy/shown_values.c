@@ -3,12 +3,13 @@
 
 #include "proxy/bind_values.h"
 
-void shown_values_of_query(struct value_text *line, const struct statement_slots *slots, const struct sql_fingerprint *fingerprint,
-                           const char *text)
+void shown_values_of_query(struct value_text *line, const struct sql_fingerprint *fingerprint, const char *text)
 {
     value_text_begin(line);
-    for (uint16_t i = 0; i < slots->source_count; i++)
-        if (slots->sources[i].parameter == 0) value_text_add_literal(line, slots->sources[i].slot, text, &fingerprint->literals[i]);
+    for (uint32_t i = 0; i < fingerprint->literal_count && i < SQL_LITERALS_MAX; i++) {
+        const struct sql_literal *literal = &fingerprint->literals[i];
+        if (literal->kind != SQL_LITERAL_PARAMETER) value_text_add_literal(line, literal->slot, text, literal);
+    }
     value_text_end(line);
 }
 

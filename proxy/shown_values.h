@@ -9,9 +9,8 @@
  * is the same each time and not shown.
  */
 
-/* A statement of its own: `slots` were read from this fingerprint and text. */
-void shown_values_of_query(struct value_text *line, const struct statement_slots *slots, const struct sql_fingerprint *fingerprint,
-                           const char *text);
+/* A statement of its own. */
+void shown_values_of_query(struct value_text *line, const struct sql_fingerprint *fingerprint, const char *text);
 /* A prepared statement's `slots`, executed by EXECUTE with the arguments that are this fingerprint's literals. */
 void shown_values_of_execute(struct value_text *line, const struct statement_slots *slots, const struct sql_fingerprint *arguments,
                              const char *text);

@@ -238,7 +238,7 @@ static void run_statement(struct tap *tap, const struct tap_sql *sql, const stru
     bool is_prepare = taps->fingerprint.form == SQL_FORM_PREPARE; /* it runs nothing of what it names */
     if (is_prepare) execution.shape = ~execution.shape | 1;
     if (detector_wants_values(taps->detector)) {
-        shown_values_of_query(&taps->shown, &taps->slots, &taps->fingerprint, scan->text);
+        shown_values_of_query(&taps->shown, &taps->fingerprint, scan->text);
         execution.values = taps->shown.text;
     }
     if (detector_statement(tap->client, &execution, now_us)) {

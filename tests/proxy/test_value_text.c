@@ -8,7 +8,6 @@
 #include "proxy/shown_values.h"
 
 static struct value_text line;
-static const struct sql_value_key key = {{1, 2}};
 
 static void expect_bytes(const void *bytes, size_t size, bool is_binary, uint32_t type, const char *wanted)
 {
@@ -78,13 +77,10 @@ Test(value_text, binary)
 static const char *line_of(const char *sql)
 {
     static struct sql_fingerprint fingerprint;
-    static struct statement_source sources[SQL_LITERALS_MAX];
-    struct statement_slots slots;
     struct sql_fingerprint_scan scan;
     sql_fingerprint_init(&scan, sql, strlen(sql), SQL_STRINGS_STANDARD, SQL_FINGERPRINT_SCAN_MAX);
     cr_assert(sql_fingerprint_next(&scan, &fingerprint));
-    statement_slots_read(&slots, sources, &fingerprint, sql, &key);
-    shown_values_of_query(&line, &slots, &fingerprint, sql);
+    shown_values_of_query(&line, &fingerprint, sql);
     return line.text;
 }
 
