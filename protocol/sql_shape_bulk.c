@@ -160,7 +160,9 @@ static bool take_element(struct run *run, char closing, bool is_in_row)
 
 /* ---- many integers ---- */
 
+/* Comparisons are of bytes; what comes of them is put together in words, which spares gcc the thought that they are truth values. */
 typedef int8_t lanes __attribute__((vector_size(16)));
+typedef uint64_t words __attribute__((vector_size(16)));
 enum { LANES = 16, GROUP = 16 }; /* so many blocks until it is asked whether all went well */
 
 static inline lanes load_lanes(const char *at)
@@ -170,32 +172,36 @@ static inline lanes load_lanes(const char *at)
     return loaded;
 }
 
-static inline bool is_any_set(lanes mask)
+static inline words equals(lanes bytes, char c)
 {
-    uint64_t halves[2];
-    memcpy(halves, &mask, LANES);
-    return (halves[0] | halves[1]) != 0;
+    return (words)(bytes == (int8_t)c);
 }
 
-/* Whether each comma among these bytes has a digit before it, each blank a comma, and nothing else but digits is there. */
+/* Bytes above 0x7f are no digits: they are negative, and small. */
+static inline words are_digits(lanes bytes)
+{
+    return (words)(bytes > '0' - 1) & ~(words)(bytes > '9');
+}
+
+/* Whether only digits, commas and blanks are among these bytes, each comma behind a digit and each blank behind a comma. */
 static inline bool are_integers(const char *at, size_t blocks, uint32_t *commas)
 {
     lanes counts = {0};
-    lanes bad = {0};
+    words bad = {0};
     for (const char *end = at + blocks * LANES; at < end; at += LANES) {
         lanes bytes = load_lanes(at);
         lanes before = load_lanes(at - 1);
-        lanes is_comma = bytes == ',';
-        lanes is_blank = bytes == ' ';
-        lanes is_behind_digit = (before > '0' - 1) & (before < '9' + 1);
-        lanes is_digit = (bytes > '0' - 1) & (bytes < '9' + 1);
-        bad |= ~(is_digit | (is_comma & is_behind_digit) | (is_blank & (before == ',')));
-        counts -= is_comma;
+        words is_comma = equals(bytes, ',');
+        words is_blank = equals(bytes, ' ');
+        words is_behind_comma = equals(before, ',');
+        bad |= ~(is_comma | is_blank | are_digits(bytes));
+        bad |= (is_blank & ~is_behind_comma) | (is_comma & (is_behind_comma | equals(before, ' ')));
+        counts -= (lanes)is_comma;
     }
     unsigned sum = 0;
     for (int lane = 0; lane < LANES; lane++) sum += (unsigned)counts[lane];
     *commas += sum;
-    return !is_any_set(bad);
+    return (bad[0] | bad[1]) == 0;
 }
 
 /*
@@ -255,18 +261,25 @@ static void mix_rest(struct run *run, size_t start)
 static bool take_integers(struct run *run, char closing)
 {
     const char *text = run->text;
+    size_t size = run->size;
     size_t at = run->at;
-    while (run->out->literal_count < SQL_LITERALS_MAX) {
+    uint32_t count = run->out->literal_count;
+    bool is_end = false;
+    struct sql_literal literal = {.kind = SQL_LITERAL_INTEGER, .token = SQL_INTEGER, .is_paging = run->is_paging};
+    while (count < SQL_LITERALS_MAX && !is_end) {
         size_t start = at;
-        while (at < run->size && is_digit(text[at])) at++;
-        if (at == start || at == run->size || (text[at] != ',' && text[at] != closing)) break;
+        while (at < size && is_digit(text[at])) at++;
+        if (at == start || at == size || (text[at] != ',' && text[at] != closing)) break;
+        literal.start = (uint32_t)start;
+        literal.size = (uint32_t)(at - start);
+        run->out->literals[count++] = literal;
+        is_end = text[at] == closing;
+        at += !is_end;
         run->at = at;
-        record(run, SQL_LITERAL_INTEGER, SQL_INTEGER, start, false);
-        if (text[at] == closing) return true;
-        run->at = ++at;
-        if (at < run->size && text[at] == ' ') at++;
+        if (at < size && text[at] == ' ') at++;
     }
-    return false;
+    run->out->literal_count = count;
+    return is_end;
 }
 
 /* Elements up to what closes. `rest_out` is set once, to where the first literal without a place begins. */
