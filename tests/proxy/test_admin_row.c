@@ -79,13 +79,14 @@ Test(admin_row, time)
 {
     for (int binary = 0; binary < 2; binary++) {
         struct admin_row row;
-        begin(&row, SHOW_ERRORS, binary ? 0x8 : 0);
+        begin(&row, SHOW_ERRORS, binary ? 0x10 : 0);
         admin_row_text(&row, "x");
+        admin_row_text(&row, "web");
         admin_row_number(&row, 1);
         admin_row_number(&row, 2);
         admin_row_time(&row, INT64_C(86400000000) + 1000000);
         admin_row_end(&row);
-        cr_expect_str_eq(cell(3), binary ? "000000141de6a240" : "323030302d30312d30322030303a30303a30312b3030", "%s", cell(3));
+        cr_expect_str_eq(cell(4), binary ? "000000141de6a240" : "323030302d30312d30322030303a30303a30312b3030", "%s", cell(4));
     }
 }
 
