@@ -34,8 +34,10 @@ enum {
     ROUNDS_QUICK = 3,
     SAMPLES_MAX = 1 << 14
 };
-/* With room for the sockets' buffers, which the kernel does not count here; a whole answer over 20,000 clients is 5 MB. */
-enum { MEMORY_MAX_KIB = 3072 };
+/*
+ * The bounds say something where the crowd is large: a whole answer over 20,000 clients is 5 MB. Beside other tests, under a sanitizer, only that nothing stands still.
+ */
+enum { MEMORY_SOAK_KIB = 3072, MEMORY_QUICK_KIB = 16384, SLOWER_SOAK_MS = 5, SLOWER_QUICK_MS = 1000 };
 
 static const char *const shows[] = {
 #define SHOW(id, name, rows, role, text) name,
@@ -290,8 +292,8 @@ Test(onlookers, do_not_stall_those_that_run)
     long grown_kib = proxy_peak_rss_kib(proxy) - before_kib;
     qsort(differences_ms, (size_t)rounds, sizeof differences_ms[0], compare_real);
     cr_log_info("the median difference is %.2f ms; memory grew by %ld KiB", differences_ms[rounds / 2], grown_kib);
-    cr_expect_leq(grown_kib, MEMORY_MAX_KIB, "memory grew by %ld KiB", grown_kib);
-    cr_expect_leq(differences_ms[rounds / 2], is_soak() ? 5 : 250);
+    cr_expect_leq(grown_kib, is_soak() ? MEMORY_SOAK_KIB : MEMORY_QUICK_KIB, "memory grew by %ld KiB", grown_kib);
+    cr_expect_leq(differences_ms[rounds / 2], is_soak() ? SLOWER_SOAK_MS : SLOWER_QUICK_MS);
     PQfinish(console);
     disperse(size);
     proxy_finish(&proxy);
