@@ -11,7 +11,7 @@
 #include "proxy/report.h"
 #include "proxy/utf8.h"
 
-enum { ROUTES_MAX = 10, BAR_MAX = 460 };
+enum { ROUTES_MAX = 10 };
 
 static const char head[] =
     "<!DOCTYPE html><html lang=en><head><meta charset=utf-8><meta name=viewport content=\"width=device-width,initial-scale=1\">"
@@ -27,8 +27,14 @@ static const char head[] =
     ".cards{display:flex;flex-wrap:wrap;gap:16px;margin:16px 0}.cards div{background:var(--card);border:1px solid "
     "var(--line);border-radius:10px;"
     "padding:12px 18px;flex:1 1 150px}.cards b{display:block;font-size:26px}.cards span{color:var(--soft);font-size:13px}"
-    "svg{display:block;max-width:100%}svg text{fill:var(--text);font-size:12px}.soft,svg .soft{color:var(--soft);fill:var(--soft)}"
-    "article{border-top:1px solid var(--line);padding:14px 0}article:first-of-type{border:0}h3{font-size:15px;margin:0 0 6px}"
+    ".chart{display:grid;grid-template-columns:minmax(80px,30%) 1fr;gap:8px 14px;align-items:center;font-size:13px;margin:0}"
+    ".chart>*{min-width:0}.chart dt{color:var(--text);text-align:right;overflow-wrap:anywhere}.chart "
+    "dd{margin:0}.bar{display:flex;align-items:center;gap:8px;"
+    "padding-right:12.5em;margin:2px 0}.bar i{flex:none;height:14px;min-width:2px;border-radius:3px}.bar span{flex:none;width:12em;"
+    "white-space:nowrap;color:var(--soft)}"
+    "@media(max-width:640px){.chart{grid-template-columns:1fr;gap:2px}.chart dt{text-align:left;margin-top:8px}}"
+    "article{border-top:1px solid var(--line);padding:14px 0}article:first-of-type{border:0}h3{font-size:15px;margin:0 0 "
+    "6px;overflow-wrap:anywhere}p::first-letter{text-transform:uppercase}"
     "code{display:block;background:var(--back);border-radius:6px;padding:8px 10px;font:12.5px/1.5 ui-monospace,'DejaVu Sans "
     "Mono',monospace;"
     "white-space:pre-wrap;word-break:break-word;margin:6px 0}.tag{display:inline-block;border:1px solid "
@@ -66,9 +72,17 @@ static bool is_gone(const struct text_table *table, size_t row)
     return strcmp(cell(table, row, "trend"), trend_word(TREND_GONE)) == 0;
 }
 
+/* How often a unit asks on average, as all that stands beside it is on average: a median beside it would not add up. */
+static double times(const struct text_table *table, size_t row)
+{
+    double asked = text_table_number(table, row, "distinct") + text_table_number(table, row, "dup");
+    return asked > 0 ? asked : text_table_number(table, row, "n_p50");
+}
+
 static void put_words(FILE *out, const char *text)
 {
     char words[64];
+    if (strcmp(text, verdict_word(VERDICT_N_PLUS_ONE)) == 0) text = "N+1";
     snprintf(words, sizeof words, "%s", text);
     for (char *at = words; *at; at++)
         if (*at == '_') *at = ' ';
@@ -128,7 +142,7 @@ static size_t sum_routes(const struct text_table *table, struct route *routes)
         if (!is_gone(table, row)) route->is_gone = false;
         if (is_told_already(table, row)) continue;
         route->lost_ms += text_table_number(table, row, "lost_ms");
-        route->repeats += text_table_number(table, row, "n_p50") > 1 ? text_table_number(table, row, "n_p50") - 1 : 0;
+        route->repeats += times(table, row) > 1 ? times(table, row) - 1 : 0;
     }
     qsort(routes, count, sizeof *routes, compare_routes);
     return count;
@@ -141,23 +155,16 @@ static double after_fix(const struct route *route)
 
 /* ---- charts ---- */
 
-static void put_bar(FILE *out, int y, double value, double most, const char *colour)
+static void put_bar(FILE *out, double value, double most, const char *colour)
 {
-    double width = most > 0 ? BAR_MAX * value / most : 0;
-    fprintf(out, "<rect x=260 y=%d width=\"%.1f\" height=14 rx=3 fill=\"var(--%s)\"/>", y, width < 2 ? 2 : width, colour);
-    fprintf(out, "<text x=\"%.1f\" y=%d class=soft>", 266 + (width < 2 ? 2 : width), y + 11);
+    fprintf(out, "<div class=bar><i style=\"width:%.1f%%;background:var(--%s)\"></i><span>", most > 0 ? 100 * value / most : 0, colour);
 }
 
-static void put_label(FILE *out, int y, const char *name)
+static void put_label(FILE *out, const char *name)
 {
-    char cut[40];
-    size_t size = strlen(name);
-    snprintf(cut, sizeof cut, "%s", name);
-    if (size >= sizeof cut)
-        while (size = strlen(cut), size > 0 && ((unsigned char)cut[size - 1] & 0xc0) == 0x80) cut[size - 1] = '\0';
-    fprintf(out, "<text x=250 y=%d text-anchor=end>", y);
-    put(out, cut);
-    fputs("</text>", out);
+    fputs("<dt>", out);
+    put(out, name);
+    fputs("</dt><dd>", out);
 }
 
 static void put_charts(FILE *out, const struct route *routes, size_t count)
@@ -168,26 +175,22 @@ static void put_charts(FILE *out, const struct route *routes, size_t count)
         if (routes[i].lost_ms > most_lost) most_lost = routes[i].lost_ms;
         if (routes[i].statements > most_statements) most_statements = routes[i].statements;
     }
-    fprintf(out, "<section><h2>Time lost by route</h2><svg role=img viewBox=\"0 0 860 %zu\" width=860>", count * 26 + 6);
+    fputs("<section><h2>Time lost by route</h2><dl class=chart>", out);
     for (size_t i = 0; i < count; i++) {
-        put_label(out, (int)i * 26 + 15, routes[i].name);
-        put_bar(out, (int)i * 26 + 4, routes[i].lost_ms, most_lost, "two");
+        put_label(out, routes[i].name);
+        put_bar(out, routes[i].lost_ms, most_lost, "two");
         put_time(out, routes[i].lost_ms);
-        fputs("</text>", out);
+        fputs("</span></div></dd>", out);
     }
-    fprintf(out,
-            "</svg></section><section><h2>Queries for one request, and without the repeats</h2><svg role=img viewBox=\"0 0 860 %zu\" "
-            "width=860>",
-            count * 46 + 6);
+    fputs("</dl></section><section><h2>Queries for one request, and without the repeats</h2><dl class=chart>", out);
     for (size_t i = 0; i < count; i++) {
-        int y = (int)i * 46;
-        put_label(out, y + 24, routes[i].name);
-        put_bar(out, y + 4, routes[i].statements, most_statements, "two");
-        fprintf(out, "%.0f %s</text>", routes[i].statements, routes[i].is_gone ? "before: the repeats are gone" : "now");
-        put_bar(out, y + 22, after_fix(&routes[i]), most_statements, "one");
-        fprintf(out, "%.0f without the repeats</text>", after_fix(&routes[i]));
+        put_label(out, routes[i].name);
+        put_bar(out, routes[i].statements, most_statements, "two");
+        fprintf(out, "%.0f %s</span></div>", routes[i].statements, routes[i].is_gone ? "before: they are gone" : "now");
+        put_bar(out, after_fix(&routes[i]), most_statements, "one");
+        fprintf(out, "%.0f without the repeats</span></div></dd>", after_fix(&routes[i]));
     }
-    fputs("</svg></section>", out);
+    fputs("</dl></section>", out);
 }
 
 /* ---- findings ---- */
@@ -226,6 +229,28 @@ static void put_values(FILE *out, const struct text_table *table, size_t row)
     fputs("</code>", out);
 }
 
+/* What a unit is to those who have never heard of units. */
+static const char *unit_word(const struct text_table *table, size_t row)
+{
+    const char *kind = cell(table, row, "unit");
+    return strcmp(kind, unit_kind_word(UNIT_TAG)) == 0 ? "request" : kind;
+}
+
+static void put_seen(FILE *out, const struct text_table *table, size_t row)
+{
+    fputs("<div><dt>seen in</dt><dd>", out);
+    put(out, cell(table, row, "units"));
+    fputs(" of ", out);
+    put(out, cell(table, row, "units_of_route"));
+    fprintf(out, " %ss</dd></div>", unit_word(table, row));
+}
+
+static const char *meaning(const struct text_table *table, size_t row)
+{
+    int verdict = verdict_find(cell(table, row, "verdict"));
+    return verdict < 0 ? "" : verdict_text((enum verdict)verdict);
+}
+
 static void put_finding(FILE *out, const struct text_table *table, size_t row)
 {
     static const char *const tags[] = {"confidence", "severity", "trend"};
@@ -233,7 +258,7 @@ static void put_finding(FILE *out, const struct text_table *table, size_t row)
     put(out, cell(table, row, "route"));
     fputs(": ", out);
     put_words(out, cell(table, row, "verdict"));
-    fprintf(out, ", %s times in a unit</h3>", cell(table, row, "n_p50"));
+    fprintf(out, ", %.0f times in a %s</h3>", times(table, row), unit_word(table, row));
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
         fputs("<span class=\"tag ", out);
         put(out, cell(table, row, tags[i]));
@@ -241,7 +266,7 @@ static void put_finding(FILE *out, const struct text_table *table, size_t row)
         put(out, cell(table, row, tags[i]));
         fputs("</span>", out);
     }
-    fputs("<code>", out);
+    fprintf(out, "<p>%s</p><code>", meaning(table, row));
     put(out, cell(table, row, "shape"));
     fputs("</code>", out);
     put_parent(out, table, row);
@@ -255,9 +280,11 @@ static void put_finding(FILE *out, const struct text_table *table, size_t row)
     put_fact(out, "different parameters", cell(table, row, "distinct"));
     put_fact(out, "exact duplicates", cell(table, row, "dup"));
     put_fact(out, "round trips", cell(table, row, "round_trips"));
-    put_fact(out, "units", cell(table, row, "units"));
-    put_fact(out, "of", cell(table, row, "units_of_route"));
-    put_fact(out, "lost a unit, ms", cell(table, row, "lost_ms_per_unit"));
+    put_fact(out, "at most", cell(table, row, "n_max"));
+    put_seen(out, table, row);
+    fputs("<div><dt>lost each time</dt><dd>", out);
+    put_time(out, text_table_number(table, row, "lost_ms_per_unit"));
+    fputs("</dd></div>", out);
     put_fact(out, "database", cell(table, row, "database"));
     put_fact(out, "user", cell(table, row, "user"));
     put_fact(out, "first seen", cell(table, row, "first_seen"));

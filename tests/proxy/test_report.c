@@ -150,6 +150,25 @@ Test(report, json_has_the_documented_members)
     free(text);
 }
 
+/* Three units of 44 and one of 8: what stands side by side adds up, and so does what is left without the repeats. */
+Test(report, html_adds_up)
+{
+    struct observation small = n_plus_one();
+    small.counts.n = small.counts.round_trips = 8;
+    small.counts.distinct = 6;
+    small.unit_statements = 12;
+    observe(small, start_us + 6 * second_us);
+    text_table_free(&table);
+    table = report_table(findings, 0, start_us + 7 * second_us);
+    cr_expect_str_eq(cell(0, "n_p50"), "44");
+    char *text = report_html(table, 0, start_us);
+    cr_expect_not_null(strstr(text, "35 times in a request</h3>"));
+    cr_expect_not_null(strstr(text, "<dt>at most</dt><dd>44</dd>"));
+    cr_expect_not_null(strstr(text, "135 now"));
+    cr_expect_not_null(strstr(text, "101 without the repeats"));
+    free(text);
+}
+
 Test(report, html_escapes_whatever_comes_from_outside)
 {
     char *text = report_html(table, start_us, start_us);
@@ -165,6 +184,8 @@ Test(report, html_escapes_whatever_comes_from_outside)
     cr_expect_not_null(strstr(text, "176 now"));
     cr_expect_not_null(strstr(text, "133 without the repeats"));
     cr_expect_not_null(strstr(text, "biz_business"));
+    cr_expect_not_null(strstr(text, "/api/businesses: N+1, 44 times in a request</h3>"));
+    cr_expect_not_null(strstr(text, "<dd>3 of 3 requests</dd>"));
     free(text);
     struct text_table *empty = text_table_copy_head(table);
     text = report_html(empty, 0, start_us);
