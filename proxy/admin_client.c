@@ -3,7 +3,9 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <libpq-fe.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,7 +59,15 @@ static bool find_port(const char *directory, char *port_out, size_t size)
 struct admin_client *admin_client_open(const struct admin_target *target, struct error *error)
 {
     const char *host = target->host ? target->host : getenv("PGHOST"), *port = target->port ? target->port : getenv("PGPORT");
-    char directory[256];
+    char directory[256], absolute[PATH_MAX];
+    /* libpq takes what does not begin with a slash for a name. */
+    if (target->is_socket && *host != '/') {
+        if (!realpath(host, absolute)) {
+            error_set(error, "", "%s: %s", host, strerror(errno));
+            return NULL;
+        }
+        host = absolute;
+    }
     const char *base = host ? strrchr(host, '/') : NULL;
     if (base && strncmp(base + 1, socket_name, strlen(socket_name)) == 0) { /* the socket itself: libpq wants its directory and port */
         snprintf(directory, sizeof directory, "%.*s", (int)(base - host), host);

@@ -9,6 +9,7 @@
 /* The console of a running pgturnstile, over libpq. Calls wait for the answer. */
 struct admin_target {
     const char *host; /* a name, an address, the directory of a Unix socket, or the path of the socket; NULL: $PGHOST, or 127.0.0.1 */
+    bool is_socket;   /* `host` is a path, also a relative one */
     const char *port; /* NULL: that of the socket's path, $PGPORT, or 6432 */
     const char *user; /* NULL: as libpq chooses */
 };

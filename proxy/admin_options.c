@@ -18,7 +18,10 @@ bool admin_options_parse(int argc, char **argv, struct admin_options *options)
     for (int option; (option = getopt_long(argc, argv, "s:H:p:U:j1hn:", known, NULL)) != -1;) {
         switch (option) {
         case 's':
-        case 'H': options->target.host = optarg; break;
+        case 'H':
+            options->target.host = optarg;
+            options->target.is_socket = option == 's';
+            break;
         case 'p': options->target.port = optarg; break;
         case 'U': options->target.user = optarg; break;
         case 'j': options->is_json = true; break;

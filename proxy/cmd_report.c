@@ -50,7 +50,10 @@ static bool parse(int argc, char **argv, struct report_options *options)
         case 'o': options->html = optarg; break;
         case 'c': options->baseline = optarg; break;
         case 's':
-        case 'H': options->target.host = optarg; break;
+        case 'H':
+            options->target.host = optarg;
+            options->target.is_socket = letter == 's';
+            break;
         case 'p': options->target.port = optarg; break;
         case 'U': options->target.user = optarg; break;
         case 'h': options->is_help = true; break;

@@ -297,6 +297,9 @@ Test(command, show_asks_the_database_of_our_name)
     cr_assert_str_eq(text, "[{\"work_mem\": \"4MB\"}]\n");
     free(text);
     free(socket);
+    cr_assert_eq(run(&text, "show", "work_mem", "-s", "no/such/directory", NULL), 1);
+    expect_in(text, "no/such/directory: No such file or directory");
+    free(text);
     cr_assert_eq(run(&text, "show", "pools", "-H", "127.0.0.1", "-p", port, "-U", "app", NULL), 1);
     expect_in(text, "unrecognized configuration parameter");
     free(text);
