@@ -3,11 +3,14 @@
  */
 #include "proxy/config_check.h"
 
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "proxy/address.h"
 #include "proxy/config_text.h"
 
 void config_lines_init(struct config_lines *lines, struct text_store *store)
@@ -56,6 +59,86 @@ static void check_listening(const struct check *check)
         PROBLEM(check, line_of(check, "unix_socket_dir"),
                 "unix_socket_dir makes a socket path of %d bytes, and the system takes at most %zu", path_size,
                 sizeof address.sun_path - 1);
+}
+
+static const char *const loopbacks[] = {"127.0.0.0/8", "::1"};
+
+static bool is_loopback(const char *text)
+{
+    struct address_range range, loopback;
+    if (address_range_parse(text, &range) != ADDRESS_RANGE_OK) return strcmp(text, "localhost") == 0;
+    for (size_t i = 0; i < sizeof loopbacks / sizeof loopbacks[0]; i++)
+        if (address_range_parse(loopbacks[i], &loopback) == ADDRESS_RANGE_OK && address_range_is_within(&range, &loopback)) return true;
+    return false;
+}
+
+static bool is_address(const char *text)
+{
+    struct address_range range;
+    return address_range_parse(text, &range) == ADDRESS_RANGE_OK;
+}
+
+/* What is a name, only the system that serves it can tell. */
+static void check_listen_addr(const struct check *check)
+{
+    char item[64];
+    for (const char *at = check->config->settings.listen_addr; *at;) {
+        size_t size = strcspn(at, ", \t");
+        snprintf(item, sizeof item, "%.*s", (int)size, at);
+        if (strchr(item, ':') && !is_address(item))
+            PROBLEM(check, line_of(check, "listen_addr"), "listen_addr \"%s\" is no address: a port stands in listen_port, not behind it",
+                    item);
+        at += size + strspn(at + size, ", \t");
+    }
+}
+
+static void check_http(const struct check *check)
+{
+    const struct settings *settings = &check->config->settings;
+    const char *listen = settings->http_listen, *colon = strrchr(listen, ':');
+    char host[256];
+    if (*listen == '\0' || *listen == '/') return;
+    int port = colon ? atoi(colon + 1) : 0;
+    if (!colon || colon == listen || port < 1 || port > 65535 || strspn(colon + 1, "0123456789") != strlen(colon + 1)) {
+        PROBLEM(check, line_of(check, "http_listen"),
+                "http_listen \"%s\" is neither ADDRESS:PORT, such as 127.0.0.1:9630, nor the path of a Unix socket", listen);
+        return;
+    }
+    bool is_bracketed = *listen == '[' && colon[-1] == ']';
+    snprintf(host, sizeof host, "%.*s", (int)(colon - listen) - 2 * is_bracketed, listen + is_bracketed);
+    if (!settings->http_allow_remote && (is_address(host) || strcmp(host, "*") == 0) && !is_loopback(host))
+        PROBLEM(check, line_of(check, "http_listen"),
+                "http_listen \"%s\" can be reached from other hosts, and whoever reaches it sees your queries: use 127.0.0.1, or say "
+                "http_allow_remote = 1",
+                listen);
+}
+
+/* Longer ones are no paths of sockets, which is told already. */
+enum { SOCKET_DIRECTORY_MAX = sizeof((struct sockaddr_un *)NULL)->sun_path - sizeof "/.s.PGSQL.65535" };
+
+/* It may still be made before the start (by systemd, say): no more than a warning. */
+static void check_directory(const struct check *check, const char *setting, const char *path, bool is_file)
+{
+    char directory[4096];
+    const char *slash = strrchr(path, '/');
+    struct stat status;
+    if (*path != '/' || (is_file && slash == path)) return;
+    snprintf(directory, sizeof directory, "%.*s", is_file ? (int)(slash - path) : (int)strlen(path), path);
+    if (!is_file && strlen(path) > SOCKET_DIRECTORY_MAX) return;
+    if (stat(directory, &status) != 0)
+        WARNING(check, line_of(check, setting), "%s cannot be made there: %s: %s", setting, directory, strerror(errno));
+    else if (!S_ISDIR(status.st_mode))
+        PROBLEM(check, line_of(check, setting), "%s cannot be made there: %s is no directory", setting, directory);
+}
+
+static void check_directories(const struct check *check)
+{
+    const struct settings *settings = &check->config->settings;
+    check_directory(check, "unix_socket_dir", settings->unix_socket_dir, false);
+    check_directory(check, "admin_socket", settings->admin_socket, false);
+    check_directory(check, "logfile", settings->logfile, true);
+    check_directory(check, "pidfile", settings->pidfile, true);
+    check_directory(check, "http_listen", settings->http_listen, true);
 }
 
 /* A socket of its own: on one that clients use, whoever has our uid would be an admin under any name. */
@@ -142,6 +225,9 @@ void config_check(const struct config *config, const struct config_lines *lines,
 {
     struct check check = {.config = config, .lines = lines, .problems = problems};
     check_listening(&check);
+    check_listen_addr(&check);
+    check_http(&check);
+    check_directories(&check);
     check_console(&check);
     check_authentication(&check);
     check_pool_sizes(&check);

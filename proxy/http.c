@@ -157,7 +157,7 @@ static int open_tcp(const struct http_options *options, struct error *error)
     else
         error_set(error, "",
                   "http_listen \"%s\" can be reached from other hosts, and whoever reaches it sees your queries: use 127.0.0.1, or say "
-                  "http_allow_remote = yes",
+                  "http_allow_remote = 1",
                   options->listen);
     freeaddrinfo(found);
     return fd;
