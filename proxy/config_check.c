@@ -155,6 +155,27 @@ static void check_console(const struct check *check)
                 "admin_socket and unix_socket_dir are the same directory: give the console one of its own");
 }
 
+/* Whom PostgreSQL asks for a password cannot get far with what is kept here. */
+static void check_login_secrets(const struct check *check)
+{
+    const struct config *config = check->config;
+    const struct userlist_user *first = NULL, *user = NULL;
+    size_t hashed = 0;
+    bool wants_secrets = false;
+    if (!config->userlist) return;
+    for (size_t i = 0; i < config->database_count; i++)
+        if (!config->databases[i].password && !config->databases[i].user) wants_secrets = true;
+    while (wants_secrets && (user = userlist_next(config->userlist, user ? user->name : NULL)) != NULL) {
+        if (user->kind == PASSWORD_PLAIN) continue;
+        if (hashed++ == 0) first = user;
+    }
+    if (hashed > 0)
+        WARNING(check, line_of(check, "auth_file"),
+                "%s has no plain password for \"%s\"%s: where PostgreSQL asks for one, write it there, or password = ... into the entry of "
+                "the database",
+                config->settings.auth_file, first->name, hashed > 1 ? " and others" : "");
+}
+
 static void check_authentication(const struct check *check)
 {
     const struct settings *settings = &check->config->settings;
@@ -164,6 +185,7 @@ static void check_authentication(const struct check *check)
     if (*settings->auth_file != '\0' && can_others_read(settings->auth_file))
         WARNING(check, line_of(check, "auth_file"), "everybody on this machine can read %s, and it holds secrets: chmod o-r it",
                 settings->auth_file);
+    check_login_secrets(check);
     for (size_t i = 0; i < check->config->database_count; i++) {
         if (check->config->databases[i].password == NULL || !can_others_read(check->config->path)) continue;
         WARNING(check, check->lines->of_databases[i],

@@ -112,6 +112,19 @@ static void fail(struct server_login *login, const char *text)
     }
 }
 
+/* Only clients with the password itself can answer PostgreSQL: what it stores, and what an auth_file may hold, proves who they are but not who we are. */
+static void fail_for_password(struct server_login *login, const char *user)
+{
+    char text[512];
+    snprintf(text, sizeof text,
+             "PostgreSQL asks for the password of \"%.63s\", and pgturnstile has none in plain text: write it into auth_file, or password "
+             "= ... into "
+             "the entry of the database",
+             user);
+    fail(login, text);
+    snprintf(login->sqlstate, sizeof login->sqlstate, "28P01");
+}
+
 bool server_login_is_refused(const char *sqlstate)
 {
     return strncmp(sqlstate, "28", 2) == 0 || strncmp(sqlstate, "3D", 2) == 0 || strncmp(sqlstate, "42", 2) == 0 ||
@@ -251,7 +264,10 @@ static void log_in(struct offload_job *job)
     if (!is_in_time) {
         fail(login, "the server login took longer than server_connect_timeout");
     } else if (PQstatus(conn) != CONNECTION_OK) {
-        fail(login, PQerrorMessage(conn));
+        if (PQconnectionNeedsPassword(conn))
+            fail_for_password(login, PQuser(conn));
+        else
+            fail(login, PQerrorMessage(conn));
     } else if (run_connect_query(login, conn, deadline_us) && find_functions(login, conn, deadline_us)) {
         if (PQstatus(conn) == CONNECTION_OK && PQtransactionStatus(conn) == PQTRANS_IDLE)
             take_over(login, conn);

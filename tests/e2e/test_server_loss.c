@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-const struct postgres_options e2e_postgres_options = {0};
+const struct postgres_options e2e_postgres_options = {.hba = "host all guarded all scram-sha-256\nlocal all guarded scram-sha-256\n"};
 
 TestSuite(server_loss, .timeout = 300);
 
@@ -278,6 +278,18 @@ Test(server_loss, refusals_in_postgresqls_own_words)
     struct wire *wire = wire_session(proxy->port);
     cr_assert_str_eq(wire_query(wire, "select 'unharmed'"), "unharmed");
     wire_close(&wire);
+    proxy_finish(&proxy);
+}
+
+/* It will not know the password a moment later either: nobody waits for that. */
+Test(server_loss, a_password_that_is_not_known_is_told_at_once)
+{
+    struct proxy *proxy = proxy_start("query_wait_timeout = 600\n");
+    sql_run(sql_direct(), "create role guarded login password 'known to others'");
+    const char *message = sql_refused("%s", proxy_conninfo(proxy, "user=guarded"));
+    expect_words(message, "PostgreSQL asks for the password of \"guarded\"");
+    expect_words(message, "auth_file");
+    sql_run(sql_direct(), "drop role guarded");
     proxy_finish(&proxy);
 }
 

@@ -39,7 +39,7 @@ static const char *option(const struct config_database *database, const char *ke
 
 Test(config, a_realistic_file)
 {
-    static const char users[] = "\"alice\" \"wonderland\"\n\"bob\" \"md50123456789abcdef0123456789abcdef\"\n";
+    static const char users[] = "\"alice\" \"wonderland\"\n\"bob\" \"builder\"\n";
     char text[4096];
     write_file(auth_path, users, sizeof users - 1);
     snprintf(
@@ -731,6 +731,29 @@ Test(config, secrets_that_others_can_read_are_warned_of)
              auth_path);
     cr_assert_str_eq(told, expected);
     config_unref(&config);
+}
+
+/* They prove who a client is, and open nothing at PostgreSQL. */
+Test(config, secrets_without_a_password_are_warned_of)
+{
+    static const char users[] =
+        "\"a\" \"b\"\n\"bob\" \"md50123456789abcdef0123456789abcdef\"\n\"c\" \"md50123456789abcdef0123456789abcdef\"\n";
+    static const char *const entries[] = {"", "password=x", "user=a"};
+    char text[512], expected[512];
+    write_file(auth_path, users, sizeof users - 1);
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++) {
+        snprintf(text, sizeof text, "[databases]\n* = host=h %s\n[pgturnstile]\nauth_file=%s\n", entries[i], auth_path);
+        write_file(path, text, strlen(text));
+        struct config *config = load_file();
+        cr_assert_not_null(config);
+        snprintf(
+            expected, sizeof expected,
+            "4: warning: %s has no plain password for \"bob\" and others: where PostgreSQL asks for one, write it there, or password = "
+            "... into the entry of the database\n",
+            auth_path);
+        cr_assert_str_eq(told, i == 0 ? expected : "", "%s: %s", text, told);
+        config_unref(&config);
+    }
 }
 
 /* ---- life ---- */
