@@ -816,10 +816,10 @@ Test(prepared, eviction_leaves_open_portals_alone)
     finish();
 }
 
-/* Two clients that push each other's statements out. */
-Test(prepared, eviction_by_others)
+/* Clients that push each other's statements out. */
+static void push_out(const char *settings)
 {
-    start_on_one("max_prepared_statements = 1\n");
+    start_on_one(settings);
     struct wire *clients[3];
     char text[60], pattern[60];
     for (int i = 0; i < 3; i++) {
@@ -837,6 +837,17 @@ Test(prepared, eviction_by_others)
         }
     for (int i = 0; i < 3; i++) wire_close(&clients[i]);
     finish();
+}
+
+Test(prepared, eviction_by_others)
+{
+    push_out("max_prepared_statements = 1\n");
+}
+
+/* As files for PgBouncer have it that turn them off. */
+Test(prepared, none_to_be_kept)
+{
+    push_out("max_prepared_statements = 0\n");
 }
 
 /* ---- many and large ---- */
