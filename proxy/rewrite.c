@@ -388,7 +388,10 @@ void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t a
         return;
     case FRONTEND_FUNCTION_CALL:
         outgoing->client->touched |= EFFECT_OPAQUE_CODE; /* set_config is a function like any other */
-        inquiry_note_names(outgoing->client, (const char *)message, available, false, SQL_STRINGS_STANDARD);
+        /* Behind the function's oid it reads like a Bind behind its names. */
+        if (available > FRAME_HEADER_SIZE + sizeof(uint32_t))
+            touch_note_parameters(outgoing->client, message + FRAME_HEADER_SIZE + sizeof(uint32_t),
+                                  available - FRAME_HEADER_SIZE - sizeof(uint32_t));
         pass(outgoing, message, available, frame);
         return;
     default: pass(outgoing, message, available, frame); return;

@@ -17,6 +17,7 @@ uint32_t touch_effects_of_functions(struct client *client, uint32_t effects, con
 uint32_t touch_by_text_of(struct client *client, const struct statement *statement);
 /* Names of custom settings in the text, if its effects say that it may set any; and in the parameters of a Bind (what follows the names in its body). */
 void touch_note_names(struct client *client, uint32_t effects, const char *text, size_t size);
+/* Or of a FunctionCall, from its argument formats on. */
 void touch_note_parameters(struct client *client, const uint8_t *data, size_t size);
 
 #endif

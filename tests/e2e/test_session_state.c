@@ -502,7 +502,7 @@ Test(session_state, a_setting_that_can_no_longer_be_made)
 /* The fast path calls functions without any SQL. */
 Test(session_state, settings_by_a_function_call)
 {
-    static const char *const values[] = {"work_mem", "3MB", "\0"};
+    static const char *values[] = {"work_mem", "3MB", "\0"};
     const uint8_t *arguments[3];
     uint32_t sizes[3];
     for (int i = 0; i < 3; i++) {
@@ -518,6 +518,16 @@ Test(session_state, settings_by_a_function_call)
     for (int round = 0; round < 2; round++) {
         cr_assert_str_eq(wire_query(theirs, "show work_mem"), "4MB");
         cr_assert_str_eq(wire_query(mine, "show work_mem"), "3MB");
+    }
+    values[0] = "app.by_call";
+    arguments[0] = (const uint8_t *)values[0];
+    sizes[0] = (uint32_t)strlen(values[0]);
+    frontend_write_function_call(&mine->out, oid, arguments, sizes, 3);
+    wire_flush(mine);
+    wire_expect(mine, "V Z:I");
+    for (int round = 0; round < 2; round++) {
+        cr_assert_str_eq(wire_query(theirs, "select coalesce(current_setting('app.by_call', true), '')"), "");
+        cr_assert_str_eq(wire_query(mine, "show app.by_call"), "3MB");
     }
     /* A custom setting, whose name stands in a statement of the protocol's only. */
     frontend_write_parse(&mine->out, "change", "select set_config('app.first_seen', $1, false)", NULL, 0);
