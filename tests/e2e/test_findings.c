@@ -217,6 +217,14 @@ Test(findings, a_restart_keeps_them)
     free(path);
 }
 
+/* However slowly: a transaction is one, and does not end by silence. */
+static void walk_as_one_unit(PGconn *client)
+{
+    sql_run(client, "begin");
+    walk_as(client);
+    sql_run(client, "commit");
+}
+
 /* Without a file, too. What the older process sees of its last clients comes when they have left. */
 Test(findings, an_online_restart_counts_each_unit_once)
 {
@@ -225,9 +233,10 @@ Test(findings, an_online_restart_counts_each_unit_once)
     for (int has_file = 0; has_file < 2; has_file++) {
         settings = text_format("pidfile = %s.pid\n%s%s\n", pid_file, has_file ? "report_file = " : "", has_file ? path : "");
         struct proxy *proxy = start(settings);
-        PGconn *stays = application(proxy);
-        walk_as(stays);
-        walk(proxy);
+        PGconn *stays = application(proxy), *goes = application(proxy);
+        walk_as_one_unit(stays);
+        walk_as_one_unit(goes);
+        PQfinish(goes);
         PGconn *boss = console(proxy);
         WAIT_FOR(is_told(boss, "units", "2"), LONG_MS);
         char *id = told(boss, "id"), *first_seen = told(boss, "first_seen");
@@ -238,9 +247,11 @@ Test(findings, an_online_restart_counts_each_unit_once)
         WAIT_FOR(is_told(boss, "units", "2"), LONG_MS);
         cr_expect(is_told(boss, "id", id));
         cr_expect(is_told(boss, "first_seen", first_seen));
-        walk(younger);
+        goes = application(younger);
+        walk_as_one_unit(goes);
+        PQfinish(goes);
         WAIT_FOR(is_told(boss, "units", "3"), LONG_MS);
-        walk_as(stays);
+        walk_as_one_unit(stays);
         PQfinish(stays);
         WAIT_FOR(is_told(boss, "units", "4"), LONG_MS);
         cr_expect(is_told(boss, "confidence", "proven"));
