@@ -207,11 +207,21 @@ static const char *unknown_names(const char *file)
     return names;
 }
 
+/* So that there is a pool, and what is counted only once it has happened. */
+static struct wire *session_with_errors(void)
+{
+    struct wire *wire = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(wire, "select 'x'"), "x");
+    cr_assert_str_eq(wire_query(wire, "select 1/0"), "!22012");
+    cr_assert_str_eq(wire_query(wire, "begin; set local statement_timeout = 10; select pg_sleep(60)"), "!57014");
+    cr_assert_str_eq(wire_query(wire, "rollback"), "");
+    return wire;
+}
+
 Test(prometheus, rules_and_dashboard_know_the_metrics)
 {
     if (!proxy) return;
-    struct wire *wire = wire_session(proxy->port); /* so that there is a pool */
-    cr_assert_str_eq(wire_query(wire, "select 1/0"), "!22012");
+    struct wire *wire = session_with_errors();
     cr_expect_str_eq(unknown_names("etc/prometheus/pgturnstile.rules.yml"), "");
     cr_expect_str_eq(unknown_names("etc/grafana/pgturnstile.json"), "");
     wire_close(&wire);
@@ -220,9 +230,7 @@ Test(prometheus, rules_and_dashboard_know_the_metrics)
 Test(prometheus, each_panel_of_the_dashboard_has_data)
 {
     if (!proxy) return;
-    struct wire *wire = wire_session(proxy->port);
-    cr_assert_str_eq(wire_query(wire, "select 'x'"), "x");
-    cr_assert_str_eq(wire_query(wire, "select 1/0"), "!22012");
+    struct wire *wire = session_with_errors();
     WAIT_FOR(atof(value_of("count_over_time(pgturnstile_pool_slots{state=\"idle\"}[1m])")) >= 3, LONG_MS);
     char *dashboard = source_file("etc/grafana/pgturnstile.json");
     int count = atoi(json_value(dashboard, "(select count(*) from jsonb_path_query(j, '$.panels[*].targets[*].expr'))"));
