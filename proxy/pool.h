@@ -44,8 +44,8 @@ struct pool {
     bool has_backslashes;     /* standard_conforming_strings is off, unless a client sets it */
     uint64_t parameters_hash; /* of those that SET can change, but for application_name */
     struct welcome *welcomes;
-    struct function_names functions;     /* of the database: those whose bodies may change the session */
-    int64_t functions_due_us;            /* when they are to be looked for again, at a login */
+    struct function_names functions;                    /* of the database: those whose bodies may change the session */
+    int64_t functions_due_us;                           /* when they are to be looked for again, at a login */
     struct setting_names seen_settings, known_settings; /* custom ones: named by statements; found set, or in functions */
     /* The last failed login, until one works. */
     uint32_t failures;

@@ -308,6 +308,22 @@ Test(begin, cancelled_in_the_queue)
     wire_close(&holder);
 }
 
+/* A cancel request that was late may hit this, as it may on PostgreSQL: once more then. */
+static void roll_back_with(const char *command)
+{
+    for (;;) {
+        wire_send_query(wire, command);
+        struct wire_message message = wire_receive(wire);
+        if (message.type != BACKEND_ERROR) {
+            cr_assert_eq(message.type, BACKEND_COMMAND_COMPLETE);
+            cr_assert_str_eq((const char *)message.body, "ROLLBACK");
+            break;
+        }
+        wire_expect(wire, "Z:E");
+    }
+    wire_expect(wire, "Z:I");
+}
+
 /* Should the BEGIN itself fail, nothing behind it is carried out: cancel requests hit it now and then. */
 Test(begin, cancelled_itself)
 {
@@ -324,11 +340,11 @@ Test(begin, cancelled_itself)
         struct wire_message message = wire_receive(wire);
         if (message.type == BACKEND_ERROR) {
             wire_expect(wire, "Z:E");
-            stage_query(wire, "select 'no'", "E:25P02 Z:E");
-            stage_query(wire, "commit", "C:ROLLBACK Z:I");
+            stage_query(wire, "select 'no'", "E Z:E");
+            roll_back_with("commit");
         } else {
             cr_assert(wire_match(wire, "Z:T", why, sizeof why), "%s", why);
-            stage_query(wire, "rollback", "C:ROLLBACK Z:I");
+            roll_back_with("rollback");
         }
     }
     cr_assert_str_eq(wire_query(watcher, "select count(*) from begun"), "0");

@@ -1,6 +1,6 @@
 /*
  * CancelRequests: they reach exactly the query they meant, queued clients included, and never the next client's; a flood of them
- * uses no client slot. The race test runs to 100,000 cancels, and without PGTURNSTILE_SOAK for twenty seconds at most.
+ * uses no client slot. The race test runs to 100,000 cancels, and without PGTURNSTILE_SOAK for six seconds at most.
  */
 #include "tests/e2e/support/proxy.h"
 #include "tests/e2e/support/sql.h"
@@ -278,7 +278,7 @@ Test(cancel, half_a_request)
 
 /* ---- the race ---- */
 
-enum { RACERS = 4, BYSTANDERS = 3, RACE_MS = 20000, RACE_CANCELS = 100000, HANDLES = 16 };
+enum { RACERS = 4, BYSTANDERS = 3, RACE_MS = 6000, RACE_CANCELS = 100000, ENOUGH = 501, HANDLES = 16 };
 
 struct racer {
     int port;
@@ -368,7 +368,7 @@ Test(cancel, races_with_the_end_of_queries, .timeout = 600)
         cr_assert_eq(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
     }
     bool is_failed = false;
-    while (!is_failed && race_cancels < RACE_CANCELS && (is_soak || now_ms() - begun_ms < RACE_MS)) {
+    while (!is_failed && race_cancels < RACE_CANCELS && (is_soak || race_cancels < ENOUGH || now_ms() - begun_ms < RACE_MS)) {
         nap();
         for (int i = 0; i < RACERS + BYSTANDERS; i++) is_failed |= racers[i].why[0] != '\0';
     }
@@ -381,7 +381,7 @@ Test(cancel, races_with_the_end_of_queries, .timeout = 600)
         hits += racers[i].hits;
     }
     cr_log_info("%d cancels against %d queries, %d hit", (int)race_cancels, queries, hits);
-    cr_assert_gt(race_cancels, 500);
+    cr_assert_geq(race_cancels, ENOUGH);
     cr_assert_gt(hits, 0, "no cancel ever hit");
     WAIT_FOR(backends_busy() == 0, LONG_MS);
     proxy_finish(&proxy);
