@@ -1,5 +1,8 @@
 /*
  * HTTP by libmicrohttpd: listening, who may ask, methods, headers. Not for: what the pages say.
+ *
+ * At its own limit libmicrohttpd would leave newcomers in the backlog until somebody's timeout, so a few dozen connections that never ask anything would keep
+ * health checks out. Below that limit we have ours, at which the guest that has not asked for longest is let go: whoever asks at once is always answered.
  */
 #include "proxy/http.h"
 
@@ -15,12 +18,20 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <utlist.h>
 
 #include "proxy/inherited.h"
 #include "proxy/memory.h"
 #include "proxy/unix_socket.h"
 
-enum { CONNECTIONS_MAX = 64, CONNECTION_TIMEOUT_SECONDS = 30, BACKLOG = 64 };
+/* Guests who were let go count as connections until libmicrohttpd has seen it. */
+enum { GUESTS_MAX = 64, CONNECTIONS_MAX = GUESTS_MAX + 16, CONNECTION_TIMEOUT_SECONDS = 30, BACKLOG = 64 };
+
+struct guest { /* a connection; on libmicrohttpd's thread only */
+    struct guest *next, *previous;
+    int fd;
+    bool was_let_go; /* it is in no list any more */
+};
 
 struct http {
     struct MHD_Daemon *daemon; /* NULL: it does not run yet */
@@ -29,7 +40,9 @@ struct http {
     http_answer *answer;
     void *context;
     bool allows_remote;
-    char *unix_path; /* the file to remove; NULL: none */
+    char *unix_path;      /* the file to remove; NULL: none */
+    struct guest *guests; /* who has not asked for longest comes first */
+    unsigned guest_count;
 };
 
 /* ---- who may ask ---- */
@@ -50,6 +63,50 @@ static bool is_local_host(const char *host)
     name[size] = '\0';
     unsigned char address[sizeof(struct in6_addr)];
     return strcmp(name, "localhost") == 0 || inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
+}
+
+/* ---- guests ---- */
+
+static void let_go(struct http *http, struct guest *guest)
+{
+    DL_DELETE2(http->guests, guest, previous, next);
+    http->guest_count--;
+    guest->was_let_go = true;
+    shutdown(guest->fd, SHUT_RDWR); /* libmicrohttpd finds the end, and closes */
+}
+
+static void welcome(struct http *http, struct MHD_Connection *connection, void **guest_out)
+{
+    struct guest *guest = memory_zalloc(sizeof *guest);
+    guest->fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    DL_APPEND2(http->guests, guest, previous, next);
+    if (++http->guest_count > GUESTS_MAX) let_go(http, http->guests);
+    *guest_out = guest;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context, enum MHD_ConnectionNotificationCode code)
+{
+    struct http *http = context;
+    struct guest *guest = *socket_context;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        welcome(http, connection, socket_context);
+        return;
+    }
+    if (!guest->was_let_go) {
+        DL_DELETE2(http->guests, guest, previous, next);
+        http->guest_count--;
+    }
+    free(guest);
+    *socket_context = NULL;
+}
+
+/* Its header is whole: it comes last among those to be let go. */
+static void guest_has_asked(struct http *http, struct MHD_Connection *connection)
+{
+    struct guest *guest = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    if (guest->was_let_go) return;
+    DL_DELETE2(http->guests, guest, previous, next);
+    DL_APPEND2(http->guests, guest, previous, next);
 }
 
 /* ---- requests ---- */
@@ -97,6 +154,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     struct http *http = context;
     if (!*state) {
         *state = &seen;
+        guest_has_asked(http, connection);
         return MHD_YES;
     }
     if (*upload_size > 0) { /* read and dropped */
@@ -204,9 +262,10 @@ int http_run(struct http *http, struct error *error)
     sigset_t all, before; /* signals are left to the main thread */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    http->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET,
-                                    http->fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                                    (unsigned)CONNECTION_TIMEOUT_SECONDS, MHD_OPTION_END);
+    http->daemon =
+        MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET, http->fd,
+                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                         (unsigned)CONNECTION_TIMEOUT_SECONDS, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (http->daemon) return 0;
     error_set(error, "", "libmicrohttpd could not start; check http_listen");

@@ -12,6 +12,9 @@
  *
  * It is meant for the loopback interface or a Unix socket. There, a request must name its host as `localhost` or by a numeric address: so a
  * web site that has its own name point to 127.0.0.1 learns nothing.
+ *
+ * At most 64 connections are held. One more is taken all the same, and the one that has not sent a whole request for longest is closed: so connections that say nothing, or half
+ * a request, keep nobody out.
  */
 struct http_options {
     const char *listen; /* "127.0.0.1:9630", "[::1]:9630", "localhost:9630", or the path of a Unix socket */

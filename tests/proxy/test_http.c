@@ -216,6 +216,47 @@ Test(http, a_socket_file_of_a_dead_process_is_taken_over_and_that_of_a_living_on
     cr_expect_not_null(http, "%s", error.text);
 }
 
+/* More than the connections, and their backlog, that there is room for; each with half a request. */
+static void crowd_in(int *fds, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        fds[i] = connect_unix();
+        cr_assert_eq(write(fds[i], "GET /hello HTTP/1.1\r\nHost:", 26), 26);
+    }
+}
+
+Test(http, half_a_request_keeps_nobody_out)
+{
+    int crowd[300];
+    alarm(20); /* less than libmicrohttpd's timeout */
+    listen_on(unix_path, false);
+    crowd_in(crowd, 300);
+    ask_unix("GET /hello HTTP/1.0\r\n\r\n");
+    HOLDS("hello nobody");
+    cr_expect_leq(read(crowd[0], answer, sizeof answer), 0, "the oldest gave way");
+    exchange(crowd[299], " x\r\nConnection: close\r\n\r\n");
+    HOLDS("hello nobody");
+    for (size_t i = 0; i < 299; i++) close(crowd[i]);
+}
+
+Test(http, who_asks_now_and_then_stays)
+{
+    int crowd[120];
+    alarm(20);
+    listen_on(unix_path, false);
+    int kept = connect_unix();
+    const char *request = "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (size_t i = 0; i < 120; i += 40) {
+        crowd_in(crowd + i, 40);
+        ask_unix("GET /hello HTTP/1.0\r\n\r\n"); /* so all of them have been accepted before */
+        cr_assert_eq(write(kept, request, strlen(request)), (ssize_t)strlen(request));
+        cr_assert_gt(read(kept, answer, sizeof answer - 1), 0);
+    }
+    exchange(kept, "GET /hello?name=Ada HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    HOLDS("hello Ada");
+    for (size_t i = 0; i < 120; i++) close(crowd[i]);
+}
+
 /* Of an online restart: the older one's socket goes on with the younger one. */
 Test(http, a_socket_is_handed_on_without_a_gap)
 {
