@@ -95,7 +95,7 @@ static void client_cells(const struct show_cursor *cursor, struct admin_row *row
     char pointer[POINTER_SIZE], link[POINTER_SIZE];
     bool is_waiting = client->waiter.pool != NULL;
     client_address(cursor, client, &remote);
-    local_address(cursor, client->stream.fd, &local);
+    local_address(cursor, client->family == AF_UNIX ? -1 : client->stream.fd, &local);
     client_pointer(client, pointer);
     server_pointer(client->server, link);
     admin_row_text(row, "C");
@@ -311,7 +311,7 @@ enum show_step rows_of_leases(struct show_cursor *cursor, struct bytes_writer *w
 
 enum show_step rows_of_waiting(struct show_cursor *cursor, struct bytes_writer *writer)
 {
-    const struct client *client = client_cursor_next(&cursor->clients);
+    struct client *client = client_cursor_next(&cursor->clients);
     if (!client) return SHOW_END;
     if (!client->waiter.pool) return SHOW_SKIPPED;
     uint32_t position = turnstile_position(&client->waiter);

@@ -60,7 +60,7 @@ void relay_queue_turn_away(struct client *client)
 
 enum { PLACE_SIZE = 320 };
 
-static void describe_place(const struct client *client, char place_out[PLACE_SIZE])
+static void describe_place(struct client *client, char place_out[PLACE_SIZE])
 {
     const struct pool *pool = client->pool;
     snprintf(place_out, PLACE_SIZE,

@@ -230,13 +230,25 @@ void turnstile_leave(struct turnstile *turnstile, struct turnstile_waiter *waite
     settle(turnstile, pool);
 }
 
-uint32_t turnstile_position(const struct turnstile_waiter *waiter)
+static bool is_numbered(const struct turnstile_waiter *waiter, const struct turnstile_desk *desk)
+{
+    return waiter->lane->desk == desk && waiter->position > 0 && waiter->departures == desk->departures;
+}
+
+uint32_t turnstile_position(struct turnstile_waiter *waiter)
 {
     assert(waiter->pool != NULL);
-    uint32_t position = 1;
-    for (const struct turnstile_waiter *other = waiter->pool->first; other != waiter; other = other->next_of_pool)
-        if (other->lane->key->class == waiter->lane->key->class) position++;
-    return position;
+    const struct turnstile_desk *desk = waiter->lane->desk;
+    struct turnstile_waiter *at = waiter;
+    while (at != waiter->pool->first && !is_numbered(at, desk)) at = at->previous_of_pool;
+    uint32_t position = is_numbered(at, desk) ? at->position - 1 : 0;
+    for (;; at = at->next_of_pool) {
+        if (at->lane->desk == desk) {
+            at->position = ++position;
+            at->departures = desk->departures;
+        }
+        if (at == waiter) return position;
+    }
 }
 
 void turnstile_release(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_lease *lease, int64_t now_us)

@@ -71,8 +71,11 @@ bool turnstile_wait(struct turnstile *turnstile, struct turnstile_pool *pool, st
  */
 void turnstile_hold(struct turnstile *turnstile, struct turnstile_pool *pool, bool is_held);
 void turnstile_leave(struct turnstile *turnstile, struct turnstile_waiter *waiter); /* harmless when not waiting */
-/* 1 for the one of its class that has waited longest at its pool. O(n): for error messages. */
-uint32_t turnstile_position(const struct turnstile_waiter *waiter);
+/*
+ * 1 for the one of its class that has waited longest at its pool. O(n) in those before it; but what was counted is kept, so that the positions of all, in whatever order
+ * they are asked for, take O(n) together while nobody leaves.
+ */
+uint32_t turnstile_position(struct turnstile_waiter *waiter);
 
 void turnstile_release(struct turnstile *turnstile, struct turnstile_pool *pool, struct turnstile_lease *lease,
                        int64_t now_us);                                          /* leased -> idle */

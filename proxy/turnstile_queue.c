@@ -181,6 +181,7 @@ void turnstile_queue_enter(struct turnstile_queue *queue, struct turnstile_desk 
     struct turnstile_lane *lane = open_lane(queue, desk, key);
     waiter->lane = lane;
     waiter->ticket = ++queue->last_ticket;
+    waiter->position = 0;
     DL_APPEND2(lane->first, waiter, previous, next);
     lane->waiting++;
     desk->waiting++;
@@ -200,6 +201,7 @@ struct turnstile_key *turnstile_queue_leave(struct turnstile_queue *queue, struc
     DL_DELETE2(lane->first, waiter, previous, next);
     lane->waiting--;
     lane->desk->waiting--;
+    lane->desk->departures++;
     key->class->waiting--;
     if (--key->waiting == 0) key->class->waiting_keys--;
     update_lane(lane);

@@ -21,7 +21,8 @@ struct turnstile_waiter { /* embedded in whoever waits; zero: does not wait */
     struct turnstile_pool *pool;                              /* NULL: not waiting */
     struct turnstile_lane *lane;
     int64_t since_us;
-    uint64_t ticket; /* order of arrival over everything */
+    uint64_t ticket;               /* order of arrival over everything */
+    uint32_t position, departures; /* its place at its desk when so many had left that; 0: never counted */
 };
 
 struct turnstile_lane {
@@ -43,6 +44,7 @@ struct turnstile_desk {
     struct sorted_node node; /* in class->line, while something is servable */
     bool is_in_line;
     uint32_t waiting, servable;  /* servable: what the share limits of the keys leave of the waiters */
+    uint32_t departures;         /* how often somebody stopped waiting here */
     struct turnstile_lane plain; /* that of the key "" */
 };
 

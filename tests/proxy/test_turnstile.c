@@ -124,6 +124,23 @@ Test(turnstile, first_come_first_served_and_nobody_overtakes)
     expect_nothing();
 }
 
+/* As the console lists a long queue: in any order, and within the time. Counting each one anew would take 2e10 steps. */
+Test(turnstile, positions_of_a_long_queue, .timeout = 60)
+{
+    enum { LONG = 200000, APART = 7919 };
+    struct turnstile_waiter *queue = calloc(LONG, sizeof *queue);
+    start(1, 1, 1);
+    for (int i = 0; i < LONG; i++) cr_assert(turnstile_wait(turnstile, &pools[0], key, &queue[i], now_us));
+    for (int i = 0, at = APART; i < LONG; i++, at = (at + APART) % LONG)
+        cr_assert_eq(turnstile_position(&queue[at]), at + 1, "%u instead of %d", turnstile_position(&queue[at]), at + 1);
+    turnstile_leave(turnstile, &queue[0]);
+    turnstile_leave(turnstile, &queue[LONG / 2]);
+    for (int i = LONG - 1; i > 0; i--)
+        if (i != LONG / 2) cr_assert_eq(turnstile_position(&queue[i]), i - (i > LONG / 2));
+    for (int i = 0; i < LONG; i++) turnstile_leave(turnstile, &queue[i]);
+    free(queue);
+}
+
 Test(turnstile, opens_no_more_than_needed_or_allowed)
 {
     start(10, 3, 1);

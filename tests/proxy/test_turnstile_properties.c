@@ -608,6 +608,19 @@ static void enqueue(int pool, int class, int key, struct turnstile_key *real_key
     CHECK(turnstile_position(&waiter->waiter) == queued_for(pool, class, NOBODY));
 }
 
+/* Of anybody, at any time: what was counted before somebody left must not be told. */
+static void ask_for_a_place(void)
+{
+    if (world.queued == 0) return;
+    uint32_t asked = pick(world.queued), position = 0;
+    struct model_waiter *waiter = &world.waiters[world.queue[asked]];
+    for (uint32_t i = 0; i <= asked; i++) {
+        const struct model_waiter *other = &world.waiters[world.queue[i]];
+        if (other->pool == waiter->pool && other->class == waiter->class) position++;
+    }
+    CHECK(turnstile_position(&waiter->waiter) == position);
+}
+
 static void arrive(struct model_pool *model)
 {
     static const char *const texts[KEYS_MAX] = {"", "mail", "import", "report"};
@@ -742,6 +755,7 @@ static void random_event(uint32_t arrivals, uint32_t failures_percent)
 {
     struct model_pool *model = &world.pools[pick(POOLS_MAX)];
     uint32_t kind = pick(100 + arrivals);
+    if (pick(4) == 0) ask_for_a_place();
     if (kind == 0 && pick(8) == 0) come_or_go(model);
     if (!model->is_there) return;
     if (kind >= 100)
