@@ -160,16 +160,12 @@ static struct pool *choose_pool(struct pools *pools, struct client *client)
     return pool;
 }
 
-/* No longer than query_wait_timeout, and than what is left of client_login_timeout. */
+/* No longer than query_wait_timeout, unless client_login_timeout ends it before that. */
 static void limit_wait(struct client *client)
 {
     struct commons *commons = client->host->commons;
-    int64_t wait_us = client->clocks.limits.wait_us, due_us = client->deadline.due_us;
-    if (wait_us > 0 && (!deadline_is_set(&client->deadline) || commons->now_us + wait_us < due_us))
-        due_us = commons->now_us + wait_us;
-    else if (!deadline_is_set(&client->deadline))
-        return;
-    deadline_clear(&client->deadline);
+    int64_t wait_us = client->clocks.limits.wait_us, due_us = commons->now_us + wait_us;
+    if (wait_us <= 0 || (deadline_is_set(&client->deadline) && client->deadline.due_us <= due_us)) return;
     deadline_set(&commons->wait_deadlines, &client->deadline, due_us);
 }
 
@@ -210,14 +206,28 @@ void admission_refused(struct client *client)
     client_goodbye(client, client->pool->failure_sqlstate, client->pool->failure, NULL, NULL);
 }
 
-void admission_wait_timed_out(struct deadline *deadline)
+static void end_wait(struct client *client, const char *message, const char *hint)
 {
-    struct client *client = client_of_deadline(deadline);
     const struct pool *pool = client->pool;
     client->host->commons->stats.wait_timeouts++;
     if (pool->failure)
         client_goodbye(client, SQLSTATE_CONNECTION_FAILURE, pool->failure, "The last server login of this pool failed.", NULL);
     else
-        client_goodbye(client, SQLSTATE_TOO_MANY_CONNECTIONS, "no server connection came free in time", NULL,
-                       "Raise query_wait_timeout, budget or default_pool_size, or shorten the transactions of others.");
+        client_goodbye(client, SQLSTATE_TOO_MANY_CONNECTIONS, message, NULL, hint);
+}
+
+void admission_wait_timed_out(struct deadline *deadline)
+{
+    end_wait(client_of_deadline(deadline), "no server connection came free in time (query_wait_timeout)",
+             "Raise query_wait_timeout, budget or default_pool_size, or shorten the transactions of others.");
+}
+
+void admission_login_timed_out(struct deadline *deadline)
+{
+    struct client *client = client_of_deadline(deadline);
+    if (!client->waiter.pool)
+        client_login_timed_out(client);
+    else
+        end_wait(client, "no server connection came free in time (client_login_timeout)",
+                 "Raise client_login_timeout, budget or default_pool_size, or shorten the transactions of others.");
 }

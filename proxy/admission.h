@@ -17,9 +17,12 @@ void admission_granted(struct client *client, struct server *server);
 /* While its settings are being tried: an error, and the end of it. */
 void admission_error(struct client *client, const struct backend_error *error);
 void admission_settled(struct client *client);
-/* For pools_host.refused, and for a wait that took too long, of a WELCOMING client. */
+/* For pools_host.refused, of a WELCOMING client. */
 void admission_refused(struct client *client);
+/* Its wait for a server took too long. */
 void admission_wait_timed_out(struct deadline *deadline);
+/* Any client's login did, be it that it waits for a server. */
+void admission_login_timed_out(struct deadline *deadline);
 /* The client leaves: it no longer counts, and nothing is in the making for it. */
 void admission_forget(struct client *client);
 

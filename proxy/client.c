@@ -397,9 +397,8 @@ void client_close(struct client *client, const char *reason)
     commons->closed_clients = client;
 }
 
-void client_login_timed_out(struct deadline *deadline)
+void client_login_timed_out(struct client *client)
 {
-    struct client *client = client_of_deadline(deadline);
     client_goodbye(client, SQLSTATE_QUERY_CANCELED, "canceling authentication due to timeout", NULL,
                    "The login took longer than client_login_timeout.");
 }

@@ -180,7 +180,7 @@ void client_finish(struct client *client, const char *reason);
 void client_close(struct client *client, const char *reason);
 
 /* For the worker: `deadline` belongs to a client whose login, or closing, took too long. */
-void client_login_timed_out(struct deadline *deadline);
+void client_login_timed_out(struct client *client);
 void client_closing_timed_out(struct deadline *deadline);
 
 /* "127.0.0.1:4711", "[::1]:4711", "unix" */

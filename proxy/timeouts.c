@@ -13,7 +13,7 @@
 static const struct {
     size_t list;
     void (*is_due)(struct deadline *deadline);
-} kinds[] = {{offsetof(struct commons, login_deadlines), client_login_timed_out},
+} kinds[] = {{offsetof(struct commons, login_deadlines), admission_login_timed_out},
              {offsetof(struct commons, wait_deadlines), admission_wait_timed_out},
              {offsetof(struct commons, cleaning_deadlines), lease_cleaning_timed_out},
              {offsetof(struct commons, cancel_deadlines), cancel_timed_out},

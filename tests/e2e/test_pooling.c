@@ -424,6 +424,26 @@ Test(pooling, query_wait_timeout)
     proxy_finish(&proxy);
 }
 
+/* Settings that nobody came with before are tried on a server, so this login waits for one. */
+Test(pooling, a_login_that_waits_is_told_which_limit_ended_it)
+{
+    struct proxy *proxy = proxy_start("budget = 1\n");
+    struct wire *holder = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(holder, "begin"), "");
+    cr_assert_str_eq(wire_query(holder, "select 1"), "1");
+    proxy_reconfigure(proxy, "budget = 1\nquery_wait_timeout = 0.3\n");
+    const char *words = sql_refused("%s", proxy_conninfo(proxy, "options='-c TimeZone=Asia/Tokyo'"));
+    cr_expect_not_null(strstr(words, "query_wait_timeout"), "%s", words);
+    cr_expect_null(strstr(words, "client_login_timeout"), "%s", words);
+    proxy_reconfigure(proxy, "budget = 1\nclient_login_timeout = 2\n");
+    words = sql_refused("%s", proxy_conninfo(proxy, "options='-c TimeZone=Asia/Tokyo'"));
+    cr_expect_not_null(strstr(words, "Raise client_login_timeout"), "%s", words);
+    cr_expect_null(strstr(words, "query_wait_timeout"), "%s", words);
+    cr_assert_str_eq(wire_query(holder, "commit"), "");
+    wire_close(&holder);
+    proxy_finish(&proxy);
+}
+
 /* ---- settings stay with their client ---- */
 
 Test(pooling, reported_settings_do_not_cross)
