@@ -49,6 +49,15 @@ static struct config_origin origin_of(const struct loader *loader, unsigned line
 
 /* ---- [pgturnstile] ---- */
 
+static bool is_class_key(const char *name)
+{
+    size_t count;
+    const struct config_class_key *keys = config_class_keys(&count);
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(keys[i].name, name) == 0) return true;
+    return strcmp(name, "match") == 0 || strcmp(name, "share_by") == 0;
+}
+
 static void explain_unknown_setting(struct loader *loader, const char *name, const char *value, unsigned line)
 {
     const struct pgbouncer_key *known = pgbouncer_keys_find(SCOPE_GLOBAL, name);
@@ -61,6 +70,10 @@ static void explain_unknown_setting(struct loader *loader, const char *name, con
     if (known != NULL)
         config_problems_add(loader->problems, known->severity, loader->config->path, line, "%s %s: %s", name,
                             known->severity == CONFIG_WARNING ? "has no effect" : "is not supported", known->reason);
+    else if (strcmp(name, "wait_timeout") == 0)
+        PROBLEM(loader, line, "wait_timeout is a key of classes: write it into a [class NAME] section, or query_wait_timeout here");
+    else if (is_class_key(name))
+        PROBLEM(loader, line, "%s is a key of classes: write it into a [class NAME] section, [class default] is for all the rest", name);
     else if (nearest.word != NULL)
         PROBLEM(loader, line, "unknown key \"%s\": did you mean %s?", name, nearest.word);
     else
