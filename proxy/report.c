@@ -155,6 +155,12 @@ bool report_is_complete(const struct text_table *table)
     return true;
 }
 
+double report_times(const struct text_table *table, size_t row)
+{
+    double known = text_table_number(table, row, "distinct") + text_table_number(table, row, "dup");
+    return known > 0 ? known : text_table_number(table, row, "n_p50"); /* parameters that are not known are in neither */
+}
+
 bool report_read_span(const char *text, int64_t *us_out)
 {
     static const struct {

@@ -22,6 +22,11 @@ struct text_table *report_table(const struct findings *findings, int64_t since_u
 /* Whether a table has what the renderings need: one that came from elsewhere may be an older version's. */
 bool report_is_complete(const struct text_table *table);
 
+/*
+ * How often the statement of a row was run in a unit, on average, as its other numbers are averages: so what stands side by side adds up, which a median does not.
+ */
+double report_times(const struct text_table *table, size_t row);
+
 /* "10m", "90s", "2h", "1d", "45" (seconds). False: it is no such thing. */
 bool report_read_span(const char *text, int64_t *us_out);
 /* "2026-11-21T21:17:17Z" */

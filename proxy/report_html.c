@@ -72,13 +72,6 @@ static bool is_gone(const struct text_table *table, size_t row)
     return strcmp(cell(table, row, "trend"), trend_word(TREND_GONE)) == 0;
 }
 
-/* How often a unit asks on average, as all that stands beside it is on average: a median beside it would not add up. */
-static double times(const struct text_table *table, size_t row)
-{
-    double asked = text_table_number(table, row, "distinct") + text_table_number(table, row, "dup");
-    return asked > 0 ? asked : text_table_number(table, row, "n_p50");
-}
-
 static void put_words(FILE *out, const char *text)
 {
     char words[64];
@@ -142,7 +135,7 @@ static size_t sum_routes(const struct text_table *table, struct route *routes)
         if (!is_gone(table, row)) route->is_gone = false;
         if (is_told_already(table, row)) continue;
         route->lost_ms += text_table_number(table, row, "lost_ms");
-        route->repeats += times(table, row) > 1 ? times(table, row) - 1 : 0;
+        route->repeats += report_times(table, row) > 1 ? report_times(table, row) - 1 : 0;
     }
     qsort(routes, count, sizeof *routes, compare_routes);
     return count;
@@ -258,7 +251,7 @@ static void put_finding(FILE *out, const struct text_table *table, size_t row)
     put(out, cell(table, row, "route"));
     fputs(": ", out);
     put_words(out, cell(table, row, "verdict"));
-    fprintf(out, ", %.0f times in a %s</h3>", times(table, row), unit_word(table, row));
+    fprintf(out, ", %.0f times in a %s</h3>", report_times(table, row), unit_word(table, row));
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
         fputs("<span class=\"tag ", out);
         put(out, cell(table, row, tags[i]));

@@ -5,9 +5,18 @@
 
 #include <string.h>
 
+#include "proxy/report.h"
+
 static const char *cell(const struct text_table *table, size_t row, const char *name)
 {
     return text_table_cell(table, row, text_table_find(table, name));
+}
+
+static void add_times(struct text_table *out, const struct text_table *table, size_t row)
+{
+    char times[32];
+    snprintf(times, sizeof times, "%.0f", report_times(table, row));
+    text_table_add(out, times);
 }
 
 static void add_words(struct text_table *out, const struct text_table *table, size_t row)
@@ -54,12 +63,13 @@ static void add_notes(struct text_table *out, const struct text_table *table, si
 void report_text_print(const struct text_table *table, size_t width, FILE *out)
 {
     static const struct {
-        const char *head, *name;
+        const char *head, *name; /* of the column, unless `add` makes the cell */
         bool is_number;
-    } heads[] = {{"ROUTE", "route", false}, {"VERDICT", NULL, false},  {"CONFIDENCE", "confidence", false},
-                 {"TREND", "trend", false}, {"N/UNIT", "n_p50", true}, {"DISTINCT", "distinct", true},
-                 {"DUP", "dup", true},      {"UNITS", "units", true},  {"LOST MS/UNIT", "lost_ms_per_unit", true},
-                 {"QUERY", "shape", false}};
+        void (*add)(struct text_table *out, const struct text_table *table, size_t row);
+    } heads[] = {{"ROUTE", "route", false, NULL}, {"VERDICT", NULL, false, add_words},   {"CONFIDENCE", "confidence", false, NULL},
+                 {"TREND", "trend", false, NULL}, {"TIMES/UNIT", NULL, true, add_times}, {"DISTINCT", "distinct", true, NULL},
+                 {"DUP", "dup", true, NULL},      {"UNITS", "units", true, NULL},        {"LOST MS/UNIT", "lost_ms_per_unit", true, NULL},
+                 {"QUERY", "shape", false, NULL}};
     enum { HEADS = sizeof heads / sizeof heads[0] };
     if (text_table_rows(table) == 0) {
         fputs("No repeated statements were seen.\n", out);
@@ -69,10 +79,10 @@ void report_text_print(const struct text_table *table, size_t width, FILE *out)
     for (size_t i = 0; i < HEADS; i++) text_table_name(shown, i, heads[i].head, heads[i].is_number);
     for (size_t row = 0; row < text_table_rows(table); row++) {
         for (size_t i = 0; i < HEADS; i++)
-            if (heads[i].name)
-                text_table_add(shown, cell(table, row, heads[i].name));
+            if (heads[i].add)
+                heads[i].add(shown, table, row);
             else
-                add_words(shown, table, row);
+                text_table_add(shown, cell(table, row, heads[i].name));
         add_notes(shown, table, row);
     }
     text_table_print(shown, &(struct text_table_view){.rows_max = SIZE_MAX, .width = width}, out);

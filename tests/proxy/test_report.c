@@ -151,7 +151,7 @@ Test(report, json_has_the_documented_members)
 }
 
 /* Three units of 44 and one of 8: what stands side by side adds up, and so does what is left without the repeats. */
-Test(report, html_adds_up)
+static void observe_a_small_unit(void)
 {
     struct observation small = n_plus_one();
     small.counts.n = small.counts.round_trips = 8;
@@ -161,11 +161,36 @@ Test(report, html_adds_up)
     text_table_free(&table);
     table = report_table(findings, 0, start_us + 7 * second_us);
     cr_expect_str_eq(cell(0, "n_p50"), "44");
+}
+
+Test(report, html_adds_up)
+{
+    observe_a_small_unit();
     char *text = report_html(table, 0, start_us);
     cr_expect_not_null(strstr(text, "35 times in a request</h3>"));
     cr_expect_not_null(strstr(text, "<dt>at most</dt><dd>44</dd>"));
     cr_expect_not_null(strstr(text, "135 now"));
     cr_expect_not_null(strstr(text, "101 without the repeats"));
+    free(text);
+}
+
+/* 33 different parameters and 2 duplicates: 35 times, however many the median unit has. */
+Test(report, text_adds_up)
+{
+    char *text;
+    size_t size;
+    observe_a_small_unit();
+    FILE *out = open_memstream(&text, &size);
+    report_text_print(table, 0, out);
+    fclose(out);
+    const char *head = strstr(text, "TIMES/UNIT  DISTINCT  DUP  UNITS"), *row = head ? strchr(head, '\n') : NULL;
+    cr_assert_not_null(row, "%s", text);
+    unsigned times, distinct, duplicates, units;
+    cr_assert_eq(sscanf(row + (head - text), "%u %u %u %u", &times, &distinct, &duplicates, &units), 4, "%s", text);
+    cr_expect_eq(times, 35);
+    cr_expect_eq(distinct, 33);
+    cr_expect_eq(duplicates, 2);
+    cr_expect_eq(units, 4);
     free(text);
 }
 
