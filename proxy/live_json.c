@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { ERRORS_SHOWN_MAX = 20 };
+
 static void key(struct text_buffer *out, const char *name)
 {
     text_buffer_print(out, "\"%s\":", name);
@@ -141,6 +143,41 @@ static void render_history(struct text_buffer *out, const struct history *histor
     text_buffer_add(out, "},");
 }
 
+static int compare_errors(const void *left, const void *right)
+{
+    const struct error_count *const *a = left, *const *b = right;
+    return ((*a)->last_us < (*b)->last_us) - ((*a)->last_us > (*b)->last_us);
+}
+
+static void render_error(struct text_buffer *out, const struct error_count *count, int64_t now_us)
+{
+    text_buffer_add(out, "{");
+    text(out, "sqlstate", count->sqlstate);
+    text(out, "class", count->class);
+    number(out, "server", count->of_servers);
+    number(out, "pgturnstile", count->of_ours);
+    key(out, "last_s");
+    seconds_since(out, count->last_us, now_us);
+    text_buffer_add(out, "}");
+}
+
+/* What came last comes first. */
+static void render_errors(struct text_buffer *out, const struct snapshot *snapshot)
+{
+    const struct error_counts *errors = &snapshot->errors;
+    const struct error_count *latest[ERROR_COUNTS_MAX];
+    for (uint32_t i = 0; i < errors->size; i++) latest[i] = &errors->counts[i];
+    qsort(latest, errors->size, sizeof latest[0], compare_errors);
+    uint32_t shown = errors->size < ERRORS_SHOWN_MAX ? errors->size : ERRORS_SHOWN_MAX;
+    text_buffer_add(out, "\"errors\":[");
+    for (uint32_t i = 0; i < shown; i++) {
+        next(out, i);
+        render_error(out, latest[i], snapshot->now_us);
+    }
+    text_buffer_add(out, "],");
+    number(out, "errors_left_out", errors->size - shown);
+}
+
 static void render_duplicate(struct text_buffer *out, const struct snapshot_finding *finding)
 {
     text_buffer_add(out, "{");
@@ -196,6 +233,7 @@ void live_json_render(const struct snapshot *snapshot, int64_t uptime_us, struct
     }
     text_buffer_add(out, "],");
     render_history(out, &snapshot->history);
+    render_errors(out, snapshot);
     render_duplicates(out, snapshot);
     text_buffer_add(out, "}\n");
 }

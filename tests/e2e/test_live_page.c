@@ -62,6 +62,8 @@ Test(live_page, draws_seats_queues_and_holders)
     cr_assert_str_eq(wire_query(idle, "begin"), "");
     cr_assert_str_eq(wire_query(idle, "select 1"), "1");
     cr_assert_str_eq(wire_query(pinned, "listen x"), "");
+    cr_assert_eq(strncmp(wire_query(idle, "select 1/0"), "!22012", 6), 0);
+    cr_assert_str_eq(wire_query(idle, "rollback; begin; select 1"), "1");
     wire_send_query(running, "select pg_sleep(200)");
     WAIT_FOR(backends_find("pg_sleep(200)") != 0, LONG_MS);
     wire_send_query(waiter, "select 1");
@@ -72,6 +74,7 @@ Test(live_page, draws_seats_queues_and_holders)
     cr_expect_eq(count(html, "<div class=\"seat pinned\""), 1);
     cr_expect_eq(count(html, "<div class=\"seat free\""), 0);
     cr_expect_not_null(strstr(html, "pinned: LISTEN"));
+    cr_expect_not_null(strstr(html, ">22012</td>"));
     cr_expect_not_null(strstr(html, "1 waiting, longest "));
     cr_expect_not_null(strstr(html, "of 3 connections in use"));
     cr_expect_not_null(strstr(html, "class=\"state good\">running<"));

@@ -59,8 +59,8 @@ static void start(void)
     time_buckets_add(&pools[0].times.query, 300000000);
     time_buckets_add(&pools[2].times.lease, 20000);
     histogram_add(&classes[0].query_us, 3000, 1);
-    errors[0] = (struct error_count){.sqlstate = "23505", .class = "web", .of_servers = 7};
-    errors[1] = (struct error_count){.sqlstate = "53300", .class = "cron \"late\"", .of_ours = 8, .of_servers = 1};
+    errors[0] = (struct error_count){.sqlstate = "23505", .class = "web", .of_servers = 7, .last_us = 8000000};
+    errors[1] = (struct error_count){.sqlstate = "53300", .class = "cron \"late\"", .of_ours = 8, .of_servers = 1, .last_us = 9500000};
     errors[2] = (struct error_count){.sqlstate = "28P01", .of_ours = 9};
     lock_errors[0] = (struct error_count){.sqlstate = "40P01", .class = "web", .of_servers = 3};
     lock_errors[1] = (struct error_count){.sqlstate = "55P03", .class = "web", .of_servers = 4};
@@ -296,7 +296,11 @@ Test(metrics, live_json)
           "web\"]]");
     HOLDS("\"holders\":[{\"class\":1,\"pid\":4711,\"seconds\":2.000,\"state\":\"pinned\",\"pinned\":\"LISTEN\",\"user\":"
           "\"\\ufffd\\\"\\u000a\"");
-    HOLDS("\"history\":{\"leases\":[10,10,10],\"waiting\":[1,1,1],\"in_use\":[2,2,2],\"longest_wait_ms\":[1,2,3]},\"duplicates\":null}\n");
+    HOLDS("\"history\":{\"leases\":[10,10,10],\"waiting\":[1,1,1],\"in_use\":[2,2,2],\"longest_wait_ms\":[1,2,3]},");
+    HOLDS("\"errors\":[{\"sqlstate\":\"53300\",\"class\":\"cron \\\"late\\\"\",\"server\":1,\"pgturnstile\":8,\"last_s\":0.500},"
+          "{\"sqlstate\":\"23505\",\"class\":\"web\",\"server\":7,\"pgturnstile\":0,\"last_s\":2.000},"
+          "{\"sqlstate\":\"28P01\",\"class\":\"\",\"server\":0,\"pgturnstile\":9,\"last_s\":10.000}],\"errors_left_out\":0,"
+          "\"duplicates\":null}\n");
     HOLDS("\"wait_ms\":{\"p50\":0.091,\"p90\":7200000.000,\"p99\":7200000.000,\"max\":7200000.000}");
     snapshot.state = "draining";
     snapshot.is_analysing = true;
@@ -306,4 +310,22 @@ Test(metrics, live_json)
     HOLDS("\"duplicates\":[{\"route\":\"GET /\\\"\",\"database\":\"app\",\"user\":\"web\",\"shape\":\"select "
           "$1\",\"verdict\":\"n_plus_one\",");
     HOLDS("\"units\":4,\"n\":2.5,\"lost_ms\":1.500}]}\n");
+}
+
+/* A server may make up as many as it likes: the latest are shown. */
+Test(metrics, live_json_of_many_errors)
+{
+    struct error_counts many = {0};
+    for (int i = 0; i < 100; i++) {
+        char sqlstate[6];
+        snprintf(sqlstate, sizeof sqlstate, "X%04d", i);
+        error_counts_add(&many, sqlstate, "web", ERROR_OF_SERVER, 1000000 + i);
+    }
+    snapshot.errors = many;
+    live_json_render(&snapshot, 0, &out);
+    HOLDS("\"errors\":[{\"sqlstate\":\"X0099\"");
+    HOLDS("\"sqlstate\":\"X0080\"");
+    cr_expect_null(strstr(out.text, "X0079"));
+    HOLDS("\"errors_left_out\":80,");
+    error_counts_fini(&many);
 }
