@@ -120,12 +120,6 @@ unsigned classes_settle(const struct config *config, const struct class_candidat
     return candidates->otherwise;
 }
 
-unsigned classes_match(const struct config *config, const struct class_facts *facts)
-{
-    struct class_candidates candidates = classes_narrow(config, facts);
-    return classes_settle(config, &candidates, facts);
-}
-
 /* The longest start of a UTF-8 text that is no longer than `most` and ends with a whole character. */
 static size_t cut(struct text text, size_t most)
 {

@@ -30,8 +30,6 @@ struct class_candidates classes_narrow(const struct config *config, const struct
 bool classes_need_tags(const struct config *config, const struct class_candidates *candidates);
 /* The class, with the tags of facts->tags. The rest of the facts is that of classes_narrow. */
 unsigned classes_settle(const struct config *config, const struct class_candidates *candidates, const struct class_facts *facts);
-/* Both in one, for whoever asks once only. */
-unsigned classes_match(const struct config *config, const struct class_facts *facts);
 
 /*
  * The text of what the class is shared by, for these facts: its user name, its address, the value of its tag ... "" when the class has no

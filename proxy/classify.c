@@ -113,10 +113,15 @@ static bool read_tags(const struct client *client, const uint8_t *message, size_
     return tags_out->count > 0;
 }
 
+static const struct config_class *class_of(const struct client *client)
+{
+    return &client->host->commons->config->classes[client->class_index];
+}
+
 /* The client's class and key are those that it has whenever there are no tags. */
 static bool is_settled_without_tags(const struct client *client)
 {
-    return client->class_index == client->candidates.otherwise && classify_class_of(client)->share_by != CONFIG_FACT_TAG;
+    return client->class_index == client->candidates.otherwise && class_of(client)->share_by != CONFIG_FACT_TAG;
 }
 
 void classify_lease(struct client *client, const uint8_t *message, size_t available)
@@ -133,11 +138,6 @@ void classify_lease(struct client *client, const uint8_t *message, size_t availa
     if (!has_changed && !has_tags && is_settled_without_tags(client)) return;
     struct class_facts facts = facts_of(client, has_tags ? &tags : NULL);
     settle(client, &facts);
-}
-
-const struct config_class *classify_class_of(const struct client *client)
-{
-    return &client->host->commons->config->classes[client->class_index];
 }
 
 /* The keys of the tags that any class is told by, or shared by. */

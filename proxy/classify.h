@@ -17,8 +17,6 @@ void classify_client(struct client *client);
 void classify_lease(struct client *client, const uint8_t *message, size_t available);
 /* It leaves its pool: it is in no class any more. Harmless twice. */
 void classify_forget(struct client *client);
-/* The class as configured. Valid under the configuration in force. */
-const struct config_class *classify_class_of(const struct client *client);
 /* The classes of a configuration, for the turnstile. */
 void classify_configure(struct commons *commons);
 

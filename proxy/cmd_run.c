@@ -50,7 +50,7 @@ static int open_log(const struct settings *settings, const struct options *optio
                               .uses_syslog = settings->syslog,
                               .syslog_ident = settings->syslog_ident,
                               .syslog_facility = (int)settings->syslog_facility};
-    if (log_open_with(&log) == 0) return 0;
+    if (log_open(&log) == 0) return 0;
     error_set(error, "", "cannot write logfile \"%s\": %s", settings->logfile, strerror(errno));
     return -1;
 }

@@ -98,7 +98,7 @@ static int keep_stderr_taken(void)
     return result < 0 ? -1 : 0;
 }
 
-int log_open_with(const struct log_options *options)
+int log_open(const struct log_options *options)
 {
     bool is_stderr = options->path == NULL || *options->path == '\0';
     signal(SIGPIPE, SIG_IGN);
@@ -123,11 +123,6 @@ int log_open_with(const struct log_options *options)
     atomic_store_explicit(&line_format, (int)options->format, memory_order_relaxed);
     log_set_level(options->lowest);
     return 0;
-}
-
-int log_open(const char *path, enum log_level lowest)
-{
-    return log_open_with(&(struct log_options){.path = path, .lowest = lowest});
 }
 
 void log_reopen(void)

@@ -28,8 +28,7 @@ struct log_options {
  * 0, or -1 with errno and the old targets kept. Also sets SIGPIPE to be ignored, for the whole process, and puts /dev/null in the place of
  * a closed stderr, so that no socket is ever given its number.
  */
-int log_open_with(const struct log_options *options) __attribute__((warn_unused_result));
-int log_open(const char *path, enum log_level lowest) __attribute__((warn_unused_result)); /* text to one target */
+int log_open(const struct log_options *options) __attribute__((warn_unused_result));
 /* Open the same path again: after logrotate moved it away. The old file stays in use when that fails. */
 void log_reopen(void);
 /* The same when the path no longer leads to the file that is written to; a single stat(2) otherwise. To be called now and then. */

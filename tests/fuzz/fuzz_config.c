@@ -47,13 +47,13 @@ static void check_rules(const struct config *config)
     assert(reserves <= config->settings.budget);
 }
 
-/* In one step and in two, with and without tags. */
+/* With and without tags. */
 static void check_sorting(const struct config *config, const struct class_facts *facts)
 {
     char key[CLASSES_SHARE_KEY_SIZE];
     struct class_candidates candidates = classes_narrow(config, facts);
-    unsigned class = classes_match(config, facts);
-    assert(class < config->class_count && class == classes_settle(config, &candidates, facts));
+    unsigned class = classes_settle(config, &candidates, facts);
+    assert(class < config->class_count);
     assert(class <= candidates.otherwise && (class == candidates.otherwise || (candidates.by_tag >> class & 1) != 0));
     assert(facts->tags || class == candidates.otherwise);
     size_t size = classes_share_key(&config->classes[class], facts, key);

@@ -47,7 +47,7 @@ Test(finding_log, has_what_a_person_needs)
     int file = mkstemp(path);
     cr_assert_geq(file, 0);
     close(file);
-    cr_assert_eq(log_open(path, LOG_LEVEL_INFO), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = path, .lowest = LOG_LEVEL_INFO}), 0);
     const char *line = line_of(&notice, &observation);
     static const char *const parts[] = {
         " warning duplicate_queries ",

@@ -370,7 +370,7 @@ Test(listener, accepting_pauses_without_descriptors_and_resumes)
     int port = free_port();
     cr_assert_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
     snprintf(log_path, sizeof log_path, "%s/log", directory);
-    cr_assert_eq(log_open(log_path, LOG_LEVEL_INFO), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = log_path, .lowest = LOG_LEVEL_INFO}), 0);
     listeners = open_on("127.0.0.1", port, "");
     cr_assert_not_null(listeners, "%s", error.text);
     int fd = connect_to("127.0.0.1", port);

@@ -52,7 +52,7 @@ static void write_event(enum log_level level, const char *event)
 static const char *written_value(const char *value)
 {
     struct log_line line;
-    cr_assert_eq(log_open(path, LOG_LEVEL_INFO), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = path, .lowest = LOG_LEVEL_INFO}), 0);
     log_begin(&line, LOG_LEVEL_INFO, "event");
     log_text(&line, "key", value);
     log_end(&line);
@@ -67,7 +67,7 @@ static const char *written_value(const char *value)
 Test(log, a_line_is_time_level_event_and_pairs)
 {
     struct log_line line;
-    cr_assert_eq(log_open(path, LOG_LEVEL_INFO), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = path, .lowest = LOG_LEVEL_INFO}), 0);
     log_begin(&line, LOG_LEVEL_WARNING, "login_failed");
     log_text(&line, "user", "alice");
     log_text(&line, "nothing", NULL);
@@ -125,7 +125,7 @@ Test(log, what_does_not_fit_is_cut_and_marked)
         if (first > 2048) cr_assert_str_eq(quoted + strlen(quoted) - 5, "x...\"");
     }
 
-    cr_assert_eq(log_open(path, LOG_LEVEL_INFO), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = path, .lowest = LOG_LEVEL_INFO}), 0);
     log_begin(&line, LOG_LEVEL_INFO, "event");
     for (int i = 0; i < 1000; i++) log_text(&line, "key", i % 2 ? "\x01" : "v");
     log_end(&line);
@@ -149,7 +149,7 @@ Test(log, escapes_are_never_cut_in_two)
 
 Test(log, lines_below_the_level_are_not_written)
 {
-    cr_assert_eq(log_open(path, LOG_LEVEL_WARNING), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = path, .lowest = LOG_LEVEL_WARNING}), 0);
     write_event(LOG_LEVEL_DEBUG, "one");
     write_event(LOG_LEVEL_INFO, "two");
     write_event(LOG_LEVEL_WARNING, "three");
@@ -166,9 +166,9 @@ Test(log, the_file_is_private_and_appended_to)
 {
     struct stat status;
     umask(0);
-    cr_assert_eq(log_open(path, LOG_LEVEL_INFO), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = path, .lowest = LOG_LEVEL_INFO}), 0);
     write_event(LOG_LEVEL_INFO, "first");
-    cr_assert_eq(log_open(path, LOG_LEVEL_INFO), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = path, .lowest = LOG_LEVEL_INFO}), 0);
     write_event(LOG_LEVEL_INFO, "second");
     cr_assert_eq(stat(path, &status), 0);
     cr_assert_eq(status.st_mode & 0777, 0640);
@@ -178,8 +178,8 @@ Test(log, the_file_is_private_and_appended_to)
 
 Test(log, a_target_that_cannot_be_opened_leaves_the_old_one)
 {
-    cr_assert_eq(log_open(path, LOG_LEVEL_INFO), 0);
-    cr_assert_eq(log_open("/nonexistent/directory/log", LOG_LEVEL_INFO), -1);
+    cr_assert_eq(log_open(&(struct log_options){.path = path, .lowest = LOG_LEVEL_INFO}), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = "/nonexistent/directory/log", .lowest = LOG_LEVEL_INFO}), -1);
     cr_assert_eq(errno, ENOENT);
     write_event(LOG_LEVEL_INFO, "still");
     cr_assert_not_null(strstr(read_file(path), "still"));
@@ -189,7 +189,7 @@ Test(log, reopen_follows_the_path)
 {
     char moved[160];
     snprintf(moved, sizeof moved, "%s.1", path);
-    cr_assert_eq(log_open(path, LOG_LEVEL_INFO), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = path, .lowest = LOG_LEVEL_INFO}), 0);
     write_event(LOG_LEVEL_INFO, "before");
     cr_assert_eq(rename(path, moved), 0);
     write_event(LOG_LEVEL_INFO, "moved");
@@ -204,7 +204,7 @@ Test(log, reopen_that_fails_keeps_the_old_file)
 {
     char moved[160];
     snprintf(moved, sizeof moved, "%s.1", path);
-    cr_assert_eq(log_open(path, LOG_LEVEL_INFO), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = path, .lowest = LOG_LEVEL_INFO}), 0);
     cr_assert_eq(rename(path, moved), 0);
     cr_assert_eq(mkdir(path, 0700), 0);
     log_reopen();
@@ -218,7 +218,7 @@ static void become_stderr(int fd)
 {
     cr_assert_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
     close(fd);
-    cr_assert_eq(log_open("", LOG_LEVEL_INFO), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = "", .lowest = LOG_LEVEL_INFO}), 0);
 }
 
 Test(log, a_full_disk_loses_lines_and_counts_them)
@@ -275,7 +275,7 @@ Test(log, a_closed_stderr_gets_no_other_files_number)
 {
     int saved = dup(STDERR_FILENO);
     close(STDERR_FILENO);
-    int result = log_open(NULL, LOG_LEVEL_INFO);
+    int result = log_open(&(struct log_options){.path = NULL, .lowest = LOG_LEVEL_INFO});
     int next = open("/dev/null", O_RDONLY);
     write_event(LOG_LEVEL_INFO, "nobody");
     dup2(saved, STDERR_FILENO);
@@ -302,7 +302,7 @@ Test(log, lines_of_several_threads_do_not_mix)
     static char names[THREADS][2] = {"a", "b", "c", "d"};
     pthread_t threads[THREADS];
     int seen[THREADS] = {0};
-    cr_assert_eq(log_open(path, LOG_LEVEL_INFO), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = path, .lowest = LOG_LEVEL_INFO}), 0);
     for (int i = 0; i < THREADS; i++) cr_assert_eq(pthread_create(&threads[i], NULL, write_many, names[i]), 0);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
 

@@ -67,7 +67,7 @@ static void open_log(enum log_format format)
                                   .syslog_path = path,
                                   .syslog_ident = "gate",
                                   .syslog_facility = LOG_LOCAL3};
-    cr_assert_eq(log_open_with(&options), 0);
+    cr_assert_eq(log_open(&options), 0);
 }
 
 static void write_event(enum log_level level, const char *event)

@@ -16,7 +16,7 @@ static void setup(void)
     int fd = mkstemp(path);
     cr_assert_geq(fd, 0);
     close(fd);
-    cr_assert_eq(log_open(path, LOG_LEVEL_INFO), 0);
+    cr_assert_eq(log_open(&(struct log_options){.path = path, .lowest = LOG_LEVEL_INFO}), 0);
 }
 
 static void teardown(void)
