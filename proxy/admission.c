@@ -164,7 +164,7 @@ static struct pool *choose_pool(struct pools *pools, struct client *client)
 static void limit_wait(struct client *client)
 {
     struct commons *commons = client->host->commons;
-    int64_t wait_us = client->clocks.limits.wait_us, due_us = commons->now_us + wait_us;
+    int64_t wait_us = client->clocks.limits->wait_us, due_us = commons->now_us + wait_us;
     if (wait_us <= 0 || (deadline_is_set(&client->deadline) && client->deadline.due_us <= due_us)) return;
     deadline_set(&commons->wait_deadlines, &client->deadline, due_us);
 }

@@ -91,6 +91,7 @@ struct client *client_new(const struct client_host *host, int fd, const struct l
     }
     struct client *client = memory_zalloc(sizeof *client);
     client->host = host;
+    client->clocks.limits = &time_limits_none;
     client->id = ++commons->next_client_id;
     client->connected_us = commons->now_us;
     client->traffic = &commons->no_traffic;

@@ -1,10 +1,20 @@
 /* Clocks of clients: when they start, from what the client and its server are at. Not for: what follows when one strikes (relay_clocks.c). */
 #include "proxy/client_clocks.h"
 
+#include "proxy/memory.h"
+
+/* The limits of each class, for clients of this pool. */
+static void work_out(struct pool *pool)
+{
+    const struct config *config = pool->pools->commons->config;
+    pool->limits = memory_alloc(config->class_count * sizeof *pool->limits);
+    for (size_t i = 0; i < config->class_count; i++) pool->limits[i] = time_limits_of(config, &config->classes[i], pool->entry, pool->user);
+}
+
 void client_clocks_limit(struct client *client)
 {
-    const struct config *config = client->host->commons->config;
-    client->clocks.limits = time_limits_of(config, &config->classes[client->class_index], client->pool->entry, client->user);
+    if (!client->pool->limits) work_out(client->pool);
+    client->clocks.limits = &client->pool->limits[client->class_index];
 }
 
 void client_clocks_forget(struct client *client)

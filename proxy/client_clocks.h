@@ -17,7 +17,7 @@ enum clocks_phase client_clocks_phase(const struct client *client);
 void client_clocks_arm(struct client *client);
 static inline void client_clocks_look(struct client *client)
 {
-    if (client->clocks.limits.are_any) client_clocks_arm(client);
+    if (client->clocks.limits->are_any) client_clocks_arm(client);
 }
 
 /* A unit of work begins, unless one is under way. */

@@ -19,7 +19,7 @@ static void consider(struct first *first, enum clock clock, int64_t since_us, in
 
 enum clock clocks_next(const struct clocks *clocks, enum clocks_phase phase, int64_t *due_us_out)
 {
-    const struct time_limits *limits = &clocks->limits;
+    const struct time_limits *limits = clocks->limits;
     struct first first = {.clock = CLOCK_NONE, .due_us = INT64_MAX};
     switch (phase) {
     case PHASE_ELSEWHERE: break;

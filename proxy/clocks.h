@@ -29,7 +29,8 @@ enum clocks_phase {
 };
 
 struct clocks {
-    struct time_limits limits;
+    const struct time_limits *limits; /* shared by all clients of one pool and class */
+
     int64_t since_us;       /* of the phase; each statement begins PHASE_RUNNING anew */
     int64_t unit_us;        /* since when its unit of work is under way */
     int64_t transaction_us; /* since when on a server */

@@ -32,6 +32,7 @@ void pool_leave(struct client *client)
     turnstile_leave(pool->pools->commons->turnstile, &client->waiter);
     DL_DELETE2(pool->clients, client, previous_of_pool, next_of_pool);
     client->pool = NULL;
+    client->clocks.limits = &time_limits_none;
     client->traffic = &pool->pools->commons->no_traffic;
     pool->client_count--;
     pool->home->clients--;

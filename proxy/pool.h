@@ -31,6 +31,7 @@ struct pool {
     struct config *config;       /* the snapshot that `entry` lies in */
     const struct config_database *entry;
     enum pool_mode mode;
+    struct time_limits *limits; /* client_clocks.c's: by class, as in commons->config; NULL: not worked out yet */
     struct turnstile_pool slots;
     struct server *servers; /* all that exist, logging in to closing */
     struct server *idle;    /* the last used first */

@@ -43,6 +43,14 @@ static bool configure(struct pool *pool)
     return true;
 }
 
+/* Its clients are given new ones when they are classified anew. */
+static void forget_limits(struct pool *pool)
+{
+    free(pool->limits);
+    pool->limits = NULL;
+    for (struct client *client = pool->clients; client; client = client->next_of_pool) client->clocks.limits = &time_limits_none;
+}
+
 static void leave_groups(struct pool *pool)
 {
     server_groups_leave(&pool->pools->database_slots, &pool->slots.groups[GROUP_DATABASE]);
@@ -97,6 +105,7 @@ static void free_pool(struct pool *pool)
     parameters_fini(&pool->parameters);
     function_names_fini(&pool->functions);
     config_unref(&pool->config);
+    free(pool->limits);
     free(pool->failure);
     free(pool->key);
     free(pool);
@@ -186,6 +195,7 @@ void pools_reload(struct pools *pools)
         struct config *old = config_ref(pool->config);
         const struct config_database *old_entry = pool->entry;
         enum pool_mode old_mode = pool->mode;
+        forget_limits(pool);
         /* A database that is configured no more goes on for the clients it has; new ones are refused by admission. */
         if (configure(pool) && !logs_in_alike(old, old_entry, pool->config, pool->entry)) {
             retire_servers(pool);

@@ -1,6 +1,8 @@
 /* Which limits of time hold for whom. Not for: what is done when one is reached (relay_clocks.c). */
 #include "proxy/time_limits.h"
 
+const struct time_limits time_limits_none = {0};
+
 static int64_t or_else(int64_t said_us, int64_t setting_us)
 {
     return said_us >= 0 ? said_us : setting_us;

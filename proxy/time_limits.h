@@ -15,6 +15,8 @@ struct time_limits {
     bool are_any;                /* of the last five */
 };
 
+extern const struct time_limits time_limits_none;
+
 /* Those that hold for a client of this class, database and user; the last may be NULL. */
 struct time_limits time_limits_of(const struct config *config, const struct config_class *class, const struct config_database *database,
                                   const char *user);

@@ -21,7 +21,7 @@ static void expect(const struct clocks *clocks, enum clocks_phase phase, enum cl
 
 Test(clocks_next, the_first_one_of_each_phase)
 {
-    struct clocks clocks = {.limits = all, .since_us = 10000, .unit_us = 10000, .transaction_us = 10000};
+    struct clocks clocks = {.limits = &all, .since_us = 10000, .unit_us = 10000, .transaction_us = 10000};
     expect(&clocks, PHASE_ELSEWHERE, CLOCK_NONE, INT64_MAX);
     expect(&clocks, PHASE_IDLE, CLOCK_CLIENT_IDLE, 15000);
     expect(&clocks, PHASE_WAITING, CLOCK_NOTIFY, 10100);
@@ -33,20 +33,21 @@ Test(clocks_next, the_first_one_of_each_phase)
 
 Test(clocks_next, one_after_the_other)
 {
-    struct clocks clocks = {.limits = all, .since_us = 10000, .unit_us = 10000, .transaction_us = 10000, .was_notified = true};
+    struct time_limits limits = all;
+    struct clocks clocks = {.limits = &limits, .since_us = 10000, .unit_us = 10000, .transaction_us = 10000, .was_notified = true};
     expect(&clocks, PHASE_WAITING, CLOCK_DEADLINE, 10500);
-    clocks.limits.deadline_us = 0;
+    limits.deadline_us = 0;
     expect(&clocks, PHASE_WAITING, CLOCK_WAIT, 11000);
-    clocks.limits.query_us = 0;
+    limits.query_us = 0;
     expect(&clocks, PHASE_RUNNING, CLOCK_TRANSACTION, 10400);
-    clocks.limits.deadline_us = 350;
+    limits.deadline_us = 350;
     expect(&clocks, PHASE_RUNNING, CLOCK_DEADLINE, 10350);
 }
 
 /* Each from its own beginning. */
 Test(clocks_next, a_later_statement_of_an_older_transaction)
 {
-    struct clocks clocks = {.limits = all, .since_us = 10290, .unit_us = 9900, .transaction_us = 10000};
+    struct clocks clocks = {.limits = &all, .since_us = 10290, .unit_us = 9900, .transaction_us = 10000};
     expect(&clocks, PHASE_RUNNING, CLOCK_DEADLINE, 10400);
     clocks.unit_us = 9950;
     expect(&clocks, PHASE_RUNNING, CLOCK_TRANSACTION, 10400);
@@ -55,7 +56,7 @@ Test(clocks_next, a_later_statement_of_an_older_transaction)
 
 Test(clocks_next, no_limit_no_clock)
 {
-    struct clocks clocks = {.since_us = 1, .unit_us = 1, .transaction_us = 1};
+    struct clocks clocks = {.limits = &time_limits_none, .since_us = 1, .unit_us = 1, .transaction_us = 1};
     for (int phase = PHASE_ELSEWHERE; phase <= PHASE_FAILED; phase++) expect(&clocks, (enum clocks_phase)phase, CLOCK_NONE, INT64_MAX);
 }
 
@@ -73,18 +74,19 @@ Test(clocks_tell, every_clock_has_its_words)
 
 Test(clocks_delay, that_time_counts_for_no_limit)
 {
-    struct clocks clocks = {.limits = all, .since_us = 10000, .unit_us = 9900, .transaction_us = 9950};
+    struct time_limits limits = all;
+    struct clocks clocks = {.limits = &limits, .since_us = 10000, .unit_us = 9900, .transaction_us = 9950};
     clocks_delay(&clocks, 70000, 90000);
     expect(&clocks, PHASE_RUNNING, CLOCK_QUERY, 80300);
-    clocks.limits.query_us = 0;
+    limits.query_us = 0;
     expect(&clocks, PHASE_RUNNING, CLOCK_TRANSACTION, 80350);
-    clocks.limits.transaction_us = 0;
+    limits.transaction_us = 0;
     expect(&clocks, PHASE_RUNNING, CLOCK_DEADLINE, 80400);
 }
 
 Test(clocks_delay, what_is_not_under_way_stays_so_and_nothing_begins_in_the_future)
 {
-    struct clocks clocks = {.limits = all, .since_us = 10000};
+    struct clocks clocks = {.limits = &all, .since_us = 10000};
     clocks_delay(&clocks, 70000, 60000);
     cr_expect_eq(clocks.since_us, 60000);
     cr_expect_eq(clocks.unit_us, 0);
