@@ -131,11 +131,11 @@ Test(turnstile, positions_of_a_long_queue, .timeout = 60)
     struct turnstile_waiter *queue = calloc(LONG, sizeof *queue);
     start(1, 1, 1);
     for (int i = 0; i < LONG; i++) cr_assert(turnstile_wait(turnstile, &pools[0], key, &queue[i], now_us));
-    for (int i = 0, at = APART; i < LONG; i++, at = (at + APART) % LONG)
-        cr_assert_eq(turnstile_position(&queue[at]), at + 1, "%u instead of %d", turnstile_position(&queue[at]), at + 1);
+    for (uint32_t i = 0, at = APART; i < LONG; i++, at = (at + APART) % LONG)
+        cr_assert_eq(turnstile_position(&queue[at]), at + 1, "%u instead of %u", turnstile_position(&queue[at]), at + 1);
     turnstile_leave(turnstile, &queue[0]);
     turnstile_leave(turnstile, &queue[LONG / 2]);
-    for (int i = LONG - 1; i > 0; i--)
+    for (uint32_t i = LONG - 1; i > 0; i--)
         if (i != LONG / 2) cr_assert_eq(turnstile_position(&queue[i]), i - (i > LONG / 2));
     for (int i = 0; i < LONG; i++) turnstile_leave(turnstile, &queue[i]);
     free(queue);
