@@ -165,7 +165,7 @@ static void render_error(struct text_buffer *out, const struct error_count *coun
 static void render_errors(struct text_buffer *out, const struct snapshot *snapshot)
 {
     const struct error_counts *errors = &snapshot->errors;
-    const struct error_count *latest[ERROR_COUNTS_MAX];
+    const struct error_count *latest[ERROR_COUNTS_MAX] = {NULL};
     for (uint32_t i = 0; i < errors->size; i++) latest[i] = &errors->counts[i];
     qsort(latest, errors->size, sizeof latest[0], compare_errors);
     uint32_t shown = errors->size < ERRORS_SHOWN_MAX ? errors->size : ERRORS_SHOWN_MAX;
