@@ -7,6 +7,7 @@
  */
 #include "protocol/sql_shape_bulk.h"
 
+#include "protocol/sql_plain_literal.h"
 #include "protocol/sql_type_name.h"
 
 #include <string.h>
@@ -20,11 +21,6 @@ struct run {
     bool is_paging;
     enum sql_strings strings;
 };
-
-static inline bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
 
 static inline bool is_at(const struct run *run, char c)
 {
@@ -53,7 +49,7 @@ static inline void record(struct run *run, enum sql_literal_kind kind, enum sql_
 
 static inline void skip_digits(struct run *run)
 {
-    while (run->at < run->size && is_digit(run->text[run->at])) run->at++;
+    run->at = sql_digits_end(run->text, run->size, run->at);
 }
 
 static bool take_number(struct run *run)
@@ -76,12 +72,9 @@ static bool take_number(struct run *run)
 
 static bool take_string(struct run *run)
 {
-    size_t start = run->at++;
-    do {
-        const char *quote = run->at < run->size ? memchr(run->text + run->at, '\'', run->size - run->at) : NULL;
-        if (quote == NULL) return false;
-        run->at = (size_t)(quote - run->text) + 1;
-    } while (is_at(run, '\'') && ++run->at > 0);
+    size_t start = run->at;
+    run->at = sql_plain_string_end(run->text, run->size, start);
+    if (run->at == start) return false;
     record(run, SQL_LITERAL_STRING, SQL_STRING, start, false);
     return run->strings == SQL_STRINGS_STANDARD; /* else a backslash may have been more than a byte */
 }
@@ -102,7 +95,7 @@ static bool take_parameter(struct run *run)
 {
     uint32_t number = 0;
     size_t start = run->at++;
-    for (; run->at < run->size && is_digit(run->text[run->at]); run->at++) {
+    for (; run->at < run->size && sql_is_digit(run->text[run->at]); run->at++) {
         if (number < UINT16_MAX) number = number * 10 + (uint32_t)(run->text[run->at] - '0');
     }
     if (run->at == start + 1) return false;
@@ -150,7 +143,7 @@ static bool take_element(struct run *run, char closing, bool is_in_row)
     case '\'': is_taken = take_string(run); break;
     case '$': is_taken = take_parameter(run); break;
     case '-': is_taken = take_number(run); break;
-    default: is_taken = is_digit(run->text[run->at]) ? take_number(run) : take_word(run, is_in_row, &is_literal); break;
+    default: is_taken = sql_is_digit(run->text[run->at]) ? take_number(run) : take_word(run, is_in_row, &is_literal); break;
     }
     if (!is_taken) return false;
     if (is_literal) skip_casts(run);
@@ -226,7 +219,7 @@ static uint32_t skip_integers(struct run *run)
     for (; at < run->size; at++) {
         char c = run->text[at];
         char before = run->text[at - 1];
-        if (!is_digit(c) && !(c == ',' && is_digit(before)) && !(c == ' ' && before == ',')) break;
+        if (!sql_is_digit(c) && !(c == ',' && sql_is_digit(before)) && !(c == ' ' && before == ',')) break;
         commas += c == ',';
     }
     run->at = at;
@@ -268,7 +261,7 @@ static bool take_integers(struct run *run, char closing)
     struct sql_literal literal = {.kind = SQL_LITERAL_INTEGER, .token = SQL_INTEGER, .is_paging = run->is_paging};
     while (count < SQL_LITERALS_MAX && !is_end) {
         size_t start = at;
-        while (at < size && is_digit(text[at])) at++;
+        at = sql_digits_end(text, size, at);
         if (at == start || at == size || (text[at] != ',' && text[at] != closing)) break;
         literal.start = (uint32_t)start;
         literal.size = (uint32_t)(at - start);
@@ -293,7 +286,7 @@ static bool take_elements(struct run *run, char closing, bool is_in_row, size_t 
         if (!has_place && may_be_integers) {
             struct run ahead = *run;
             uint32_t commas = skip_integers(&ahead);
-            if (is_at(&ahead, closing) && is_digit(run->text[ahead.at - 1])) {
+            if (is_at(&ahead, closing) && sql_is_digit(run->text[ahead.at - 1])) {
                 run->at = ahead.at;
                 run->out->literal_count += commas + 1;
                 return true;

@@ -9,47 +9,24 @@
 #include "protocol/sql_template.h"
 
 #include "protocol/sql_canonical.h"
+#include "protocol/sql_plain_literal.h"
 
 #include <string.h>
-
-static inline bool is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* The end of what is spelled as a hole of this kind must be; `start` when it is not so spelled. */
-static inline size_t scan_integer(const char *text, size_t size, size_t start)
-{
-    size_t at = start;
-    while (at < size && is_digit(text[at])) at++;
-    return at;
-}
 
 /* "1.5" */
 static inline size_t scan_decimal(const char *text, size_t size, size_t start)
 {
-    size_t dot = scan_integer(text, size, start);
+    size_t dot = sql_digits_end(text, size, start);
     if (dot == start || dot == size || text[dot] != '.') return start;
-    size_t end = scan_integer(text, size, dot + 1);
+    size_t end = sql_digits_end(text, size, dot + 1);
     return end > dot + 1 ? end : start;
 }
 
-static inline size_t scan_string(const char *text, size_t size, size_t start)
-{
-    if (start == size || text[start] != '\'') return start;
-    for (size_t at = start + 1; at < size; at += 2) {
-        const char *quote = memchr(text + at, '\'', size - at);
-        if (quote == NULL) return start;
-        at = (size_t)(quote - text);
-        if (at + 1 == size || text[at + 1] != '\'') return at + 1;
-    }
-    return start;
-}
-
+/* The end of what is spelled as a hole of this kind must be; `start` when it is not so spelled. */
 static inline size_t scan(enum sql_token kind, const char *text, size_t size, size_t start)
 {
-    if (kind == SQL_INTEGER) return scan_integer(text, size, start);
-    return kind == SQL_STRING ? scan_string(text, size, start) : scan_decimal(text, size, start);
+    if (kind == SQL_INTEGER) return sql_digits_end(text, size, start);
+    return kind == SQL_STRING ? sql_plain_string_end(text, size, start) : scan_decimal(text, size, start);
 }
 
 /* Whether no spelling of a number goes on with this byte. */
@@ -65,7 +42,7 @@ static bool is_hole(const char *text, size_t size, const struct sql_literal *lit
     case SQL_INTEGER:
     case SQL_NUMBER:
         return scan((enum sql_token)literal->token, text, end, literal->start) == end && (end == size || ends_number(text[end]));
-    case SQL_STRING: return scan_string(text, end, literal->start) == end;
+    case SQL_STRING: return sql_plain_string_end(text, end, literal->start) == end;
     default: return false;
     }
 }
