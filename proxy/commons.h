@@ -61,7 +61,7 @@ struct commons {
     struct statements *statements;
     struct taps *taps;         /* observe.c's */
     bool is_observing;         /* the analysis of statements is on */
-    bool has_open_units;       /* observe_tick has something to do, now or later */
+    bool has_open_units;       /* observe_tick has something to do, now or later: messages to read, units to end */
     struct offload *logins;    /* server logins */
     struct offload *cancels;   /* cancel requests to PostgreSQL */
     struct offload *passwords; /* key derivation */

@@ -90,6 +90,7 @@ void observe_show_sent(struct client *client, uint8_t type, const uint8_t *body,
 
 void observe_show_received(struct client *client, uint8_t type, const uint8_t *body, size_t size)
 {
+    client->host->commons->has_open_units = true;
     tap_received(client->tap, type, body, size, client->host->commons->now_us);
 }
 
@@ -105,6 +106,7 @@ void observe_rest(struct client *client)
 
 void observe_leave(struct client *client)
 {
+    if (client->tap) client->host->commons->has_open_units = true; /* for a last time */
     tap_free(&client->tap, client->host->commons->now_us);
     session_state_unref(&client->observed);
 }

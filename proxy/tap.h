@@ -7,6 +7,9 @@
 /*
  * What passes between one client and its servers, read for the search for duplicate queries: messages in, events of detector.h out. It looks on and changes nothing; what it
  * cannot follow it leaves out, until the client is at rest again. Knows the protocol, no sockets; times are arguments. Belongs to one thread.
+ *
+ * What taps are told is written down and read later, at the latest when taps_detector is called; until then texts and rows lie in memory as they came. The detector's
+ * host may be called from within any function here.
  */
 struct taps; /* what all taps share */
 struct tap;
@@ -14,8 +17,8 @@ struct tap;
 /* As detector_new. */
 struct taps *taps_new(const struct detector_settings *settings, const struct detector_host *host, int64_t wall_offset_us);
 void taps_configure(struct taps *taps, const struct detector_settings *settings);
-void taps_free(struct taps **taps); /* no tap is left; NULL accepted */
-struct detector *taps_detector(const struct taps *taps);
+void taps_free(struct taps **taps);                /* no tap is left; NULL accepted */
+struct detector *taps_detector(struct taps *taps); /* it knows all that passed so far */
 
 struct tap *tap_new(struct taps *taps, const char *database, const char *user, const char *address, int64_t now_us);
 void tap_free(struct tap **tap, int64_t now_us); /* the client is gone. NULL accepted */

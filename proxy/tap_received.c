@@ -1,0 +1,159 @@
+/*
+ * The server's half of the tap: which execution each reply belongs to. Not for: values (result_columns), judgement (detector).
+ */
+#include <string.h>
+
+#include "protocol/backend.h"
+#include "proxy/memory.h"
+#include "proxy/tap_state.h"
+
+/* ---- replies ---- */
+
+static struct result_columns *columns_of(struct tap *tap)
+{
+    if (!tap->columns) tap->columns = memory_zalloc(sizeof *tap->columns);
+    return tap->columns;
+}
+
+static void on_row_description(struct tap *tap, const uint8_t *body, size_t size)
+{
+    struct owed *owed = owed_front(&tap->owed);
+    if (!owed || size == 0) return;
+    if (owed->kind == OWED_QUERY) {
+        if (!owed->is_told || !detector_wants_rows(tap->client)) {
+            tap->rows = ROWS_UNWANTED;
+        } else if (result_columns_read(columns_of(tap), body, size)) {
+            tap->rows = ROWS_WANTED;
+            struct result_column list[DETECTOR_COLUMNS_MAX];
+            result_columns_list(tap->columns, list);
+            detector_columns(tap->client, list, tap->columns->count);
+        }
+    } else if (owed->kind == OWED_DESCRIBE) {
+        if (owed->shape && !(owed->shape->columns && owed->shape->columns->has_formats >= owed->is_portal)) {
+            if (!owed->shape->columns) owed->shape->columns = memory_zalloc(sizeof *owed->shape->columns);
+            if (result_columns_read(owed->shape->columns, body, size)) owed->shape->columns->has_formats = owed->is_portal;
+        }
+        owed_pop(&tap->owed);
+    }
+}
+
+/* The first row of an execution: is anybody interested? */
+static void begin_rows(struct tap *tap, const struct owed *owed, const uint8_t *body, size_t size)
+{
+    tap->rows = ROWS_UNWANTED;
+    if (owed->kind != OWED_EXECUTE || !owed->is_told || !detector_wants_rows(tap->client)) return;
+    if (owed->shape && owed->shape->columns)
+        *columns_of(tap) = *owed->shape->columns;
+    else
+        result_columns_guess(columns_of(tap), body, size);
+    struct result_column list[DETECTOR_COLUMNS_MAX];
+    result_columns_list(tap->columns, list);
+    detector_columns(tap->client, list, tap->columns->count);
+    tap->rows = ROWS_WANTED;
+}
+
+static void on_data_row(struct tap *tap, const uint8_t *body, size_t size)
+{
+    const struct owed *owed = owed_front(&tap->owed);
+    if (!owed || tap->rows == ROWS_UNWANTED) return;
+    if (tap->rows == ROWS_NOT_ASKED) begin_rows(tap, owed, body, size);
+    if (tap->rows == ROWS_UNWANTED) return;
+    uint64_t hashes[DETECTOR_COLUMNS_MAX] = {0};
+    bool is_read = size > 0 && result_columns_hash(tap->columns, owed->results, body, size, &tap->taps->key, hashes);
+    if (!is_read) memset(hashes, 0, sizeof hashes);
+    if (!detector_row(tap->client, hashes)) tap->rows = ROWS_UNWANTED;
+}
+
+/* "SELECT 5", "INSERT 0 1" */
+static uint64_t rows_of_tag(const uint8_t *body, size_t size)
+{
+    const char *tag;
+    if (backend_parse_command_complete(body, size, &tag) != CODEC_OK) return 0;
+    const char *last = tag;
+    uint64_t rows = 0;
+    for (const char *at = tag; *at != '\0'; at++) {
+        if (*at == ' ') last = at + 1;
+    }
+    while (*last >= '0' && *last <= '9') rows = rows * 10 + (uint64_t)(*last++ - '0');
+    return rows;
+}
+
+static void completed(struct tap *tap, uint64_t rows, bool is_error, int64_t now_us)
+{
+    const struct owed *owed = owed_front(&tap->owed);
+    tap->rows = ROWS_NOT_ASKED;
+    if (!owed || (owed->kind != OWED_EXECUTE && owed->kind != OWED_QUERY)) return;
+    if (owed->is_told) detector_done(tap->client, rows, is_error, now_us);
+    if (owed->kind == OWED_EXECUTE) owed_pop(&tap->owed);
+}
+
+/* In the extended protocol everything up to the next Sync is off. */
+static void on_error(struct tap *tap, int64_t now_us)
+{
+    bool is_query = owed_front(&tap->owed) && owed_front(&tap->owed)->kind == OWED_QUERY;
+    completed(tap, 0, true, now_us);
+    if (is_query) return;
+    while (owed_front(&tap->owed) && owed_front(&tap->owed)->kind != OWED_SYNC && owed_front(&tap->owed)->kind != OWED_QUERY)
+        owed_pop(&tap->owed);
+    if (!owed_front(&tap->owed)) tap->is_skipping = true;
+}
+
+static void on_ready(struct tap *tap, const uint8_t *body, size_t size, int64_t now_us)
+{
+    enum owed_kind ended = OWED_EXECUTE;
+    while (owed_front(&tap->owed) && ended != OWED_SYNC && ended != OWED_QUERY) {
+        ended = owed_front(&tap->owed)->kind;
+        owed_pop(&tap->owed);
+    }
+    tap->rows = ROWS_NOT_ASKED;
+    char status;
+    if (backend_parse_ready_for_query(body, size, &status) == CODEC_OK) detector_ready(tap->client, status, now_us);
+}
+
+const char *tap_received_running(struct tap *tap)
+{
+    const struct owed *owed = tap->is_lost ? NULL : owed_front(&tap->owed);
+    if (!owed) return NULL;
+    switch (owed->kind) {
+    case OWED_SYNC: break;
+    case OWED_DESCRIBE: return owed->shape ? owed->shape->description.text : NULL;
+    case OWED_QUERY:
+    case OWED_EXECUTE: return owed->is_told ? detector_running(tap->client) : NULL;
+    }
+    return NULL;
+}
+
+void tap_received_read(struct tap *tap, const struct tap_record *record, const uint8_t *body)
+{
+    uint8_t type = record->type;
+    size_t size = record->available;
+    int64_t now_us = record->now_us;
+    if (tap->is_lost) {
+        if (type == BACKEND_READY_FOR_QUERY) on_ready(tap, body, size, now_us);
+        return;
+    }
+    switch (type) {
+    case BACKEND_DATA_ROW: on_data_row(tap, body, size); break;
+    case BACKEND_ROW_DESCRIPTION: on_row_description(tap, body, size); break;
+    case BACKEND_NO_DATA:
+        if (owed_front(&tap->owed) && owed_front(&tap->owed)->kind == OWED_DESCRIBE) owed_pop(&tap->owed);
+        break;
+    case BACKEND_PARAMETER_DESCRIPTION:
+        if (owed_front(&tap->owed) && owed_front(&tap->owed)->kind == OWED_DESCRIBE && owed_front(&tap->owed)->shape && size >= 2)
+            parsed_shape_set_types(owed_front(&tap->owed)->shape, body + 2, (uint16_t)((size - 2) / 4));
+        break;
+    case BACKEND_COMMAND_COMPLETE: completed(tap, rows_of_tag(body, size), false, now_us); break;
+    case BACKEND_EMPTY_QUERY:
+    case BACKEND_PORTAL_SUSPENDED: completed(tap, 0, false, now_us); break;
+    case BACKEND_ERROR: on_error(tap, now_us); break;
+    case BACKEND_READY_FOR_QUERY: on_ready(tap, body, size, now_us); break;
+    default: break;
+    }
+}
+
+void tap_received_rest(struct tap *tap)
+{
+    owed_clear(&tap->owed);
+    tap->is_lost = tap->is_skipping = false;
+    tap->rows = ROWS_NOT_ASKED;
+}
