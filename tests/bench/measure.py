@@ -35,9 +35,25 @@ def memory_bytes(pid):
     return pss, heap
 
 
+def _pgbench_command(mode, clients, *how):
+    return ["pgbench", "-S", "-n", "-M", mode, "-c", str(clients), "-j", "1", *map(str, how), DATABASE]
+
+
+@contextlib.contextmanager
+def pgbench_all_the_time(stack, port, mode, clients):
+    """Select-only transactions through a port as long as the context lasts."""
+    process = subprocess.Popen(_pgbench_command(mode, clients, "-T", 86400), env=stack.client_environment(port),
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
 def pgbench(stack, port, mode, clients, transactions):
     """About that many select-only transactions through a port; (transactions done, transactions a second, milliseconds each)."""
-    command = ["pgbench", "-S", "-n", "-M", mode, "-c", str(clients), "-j", "1", "-t", str(max(1, transactions // clients)), DATABASE]
+    command = _pgbench_command(mode, clients, "-t", max(1, transactions // clients))
     try:
         outcome = subprocess.run(command, env=stack.client_environment(port), capture_output=True, text=True, check=False,
                                  timeout=SECONDS_TO_FINISH)
