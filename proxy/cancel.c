@@ -21,8 +21,8 @@ struct cancel {
     struct deadline deadline; /* overdue, then given up */
     struct cancel *next;      /* waiting */
     struct server *server;
-    PGcancel *how; /* the server's, which lives at least as long */
-    int64_t since_us;
+    PGcancel *how;    /* the server's, which lives at least as long */
+    int64_t since_us; /* when it was asked for */
     bool has_failed, is_overdue;
     char error[256];
     void (*arrived)(struct server *server);
@@ -42,7 +42,6 @@ static void start_some(struct commons *commons)
         cancels->first = cancel->next;
         if (!cancels->first) cancels->last = NULL;
         cancels->running++;
-        cancel->since_us = commons->now_us;
         deadline_set(&commons->cancel_deadlines, &cancel->deadline, commons->now_us + OVERDUE_US);
         offload_submit(commons->cancels, &cancel->job);
     }
@@ -62,6 +61,7 @@ static void done(struct offload_job *job)
     struct server *server = cancel->server;
     struct commons *commons = server->host->commons;
     server->cancels_in_flight--;
+    server->is_cancel_given_up = false;
     deadline_clear(&cancel->deadline);
     if (!cancel->is_overdue) commons->cancel_queue.running--;
     if (cancel->has_failed) log_failure(server, cancel->error);
@@ -85,8 +85,12 @@ void cancel_timed_out(struct deadline *deadline)
         return;
     }
     log_failure(server, "cancel_wait_timeout");
+    server->is_cancel_given_up = true;
     /* Whoever leases it may still get its answer; a server without a client is of no use to anybody any more. */
-    if (server->state == SERVER_CLEANING) pool_close_server(server, "cancel_wait_timeout");
+    if (server->state == SERVER_CLEANING)
+        pool_close_server(server, "cancel_wait_timeout");
+    else
+        cancel->arrived(server);
 }
 
 void cancel_send(struct server *server, void (*arrived)(struct server *server))
@@ -103,6 +107,7 @@ void cancel_send(struct server *server, void (*arrived)(struct server *server))
     cancel->server = server;
     cancel->how = server->cancel;
     cancel->arrived = arrived;
+    cancel->since_us = commons->now_us;
     deadline_init(&cancel->deadline);
     server->cancels_in_flight++;
     struct cancels *cancels = &commons->cancel_queue;

@@ -17,8 +17,10 @@ enum { CANCEL_AGAIN_US = 200000 };
 /* What waited for the cancel to have arrived goes on. */
 static void cancel_arrived(struct server *server)
 {
-    if (server->state == SERVER_CLEANING) lease_clean(server);
-    if (server->client && server->client->clocks.struck != CLOCK_NONE) server->host->drained(server);
+    if (server->state == SERVER_CLEANING)
+        lease_clean(server);
+    else if (server->client && (server->holds_client_back || server->client->clocks.struck != CLOCK_NONE))
+        server->host->drained(server);
 }
 
 void lease_begin(struct client *client, struct server *server)
@@ -32,6 +34,7 @@ void lease_begin(struct client *client, struct server *server)
     client->traffic->server_assignment_count++;
     server->leased_us = commons->now_us;
     server->transaction_us = server->query_us = 0;
+    server->is_cancel_due = false;
     if (client->state != CLIENT_WELCOMING) client_move(client, CLIENT_LEASING);
 }
 
@@ -66,10 +69,9 @@ void lease_parameter_changed(struct server *server, const char *name, const char
 
 void lease_settings_taken(struct server *server)
 {
+    bool held_client_back = server->holds_client_back;
     server->is_taking_settings = server->tells_settings = server->holds_client_back = server->is_rolling_back = false;
-    if (!server->is_cancel_due) return;
-    server->is_cancel_due = false;
-    cancel_send(server, cancel_arrived);
+    if (!held_client_back) lease_cancel_due(server);
 }
 
 void lease_cancel(struct server *server)
@@ -78,6 +80,24 @@ void lease_cancel(struct server *server)
         server->is_cancel_due = true;
     else
         cancel_send(server, cancel_arrived);
+}
+
+void lease_cancel_for(struct client *client)
+{
+    struct server *server = client->server;
+    if (server->holds_client_back && client->input_size > 0)
+        server->is_cancel_due = true;
+    else if (server->inquiry)
+        client->host->commons->stats.cancels_ignored++;
+    else
+        lease_cancel(server);
+}
+
+void lease_cancel_due(struct server *server)
+{
+    if (!server->is_cancel_due || server->holds_client_back || server->is_taking_settings) return;
+    server->is_cancel_due = false;
+    cancel_send(server, cancel_arrived);
 }
 
 static bool holds_session(const struct client *client)
@@ -102,6 +122,8 @@ static void start_cleaning(struct server *server, bool needs_reset)
 {
     server_move(server, SERVER_CLEANING);
     server->needs_reset = needs_reset;
+    server->holds_client_back = false;
+    if (!server->is_taking_settings) server->is_cancel_due = false; /* what it was for never came */
     server->has_sent_reset = server->has_sent_rollback = false;
     server->abandon_at_us = 0;
 }
@@ -195,7 +217,10 @@ void lease_clean(struct server *server)
     if (exchange_is_doubtful(exchange)) server_query(server, "");
     if (!exchange_is_settled(exchange) || server->message_left > 0 || server->input_size > 0) return;
     /* A cancel that is still on its way would hit whatever comes next. */
-    if (server->cancels_in_flight > 0) return;
+    if (server->cancels_in_flight > 0) {
+        if (server->is_cancel_given_up) pool_close_server(server, "cancel_wait_timeout");
+        return;
+    }
     if (exchange->status != 'I') {
         if (server->has_sent_rollback) {
             pool_close_server(server, "it could not be rolled back");

@@ -41,7 +41,11 @@ void lease_cleaning_timed_out(struct deadline *deadline); /* for the worker */
  * another role or on another search_path.
  */
 void lease_cancel(struct server *server);
-/* It has taken them, or refused to. */
+/* The same for a client that leases one and asked for it. What it was held back with is cancelled once it has been sent; what we ask for ourselves is not its to cancel. */
+void lease_cancel_for(struct client *client);
+/* What waited to be sent has been: so is a cancel that was for it. */
+void lease_cancel_due(struct server *server);
+/* It has taken them, or refused to. The caller sends what was held back, if anything was, and then calls lease_cancel_due. */
 void lease_settings_taken(struct server *server);
 
 /* The server reported a new value for a setting that its client changed: it follows the client from now on. */

@@ -12,6 +12,7 @@
 
 #include "protocol/frame.h"
 #include "protocol/frontend.h"
+#include "proxy/cancel.h"
 #include "proxy/classify.h"
 #include "proxy/client_clocks.h"
 #include "proxy/client_proof.h"
@@ -48,9 +49,23 @@ static bool go_back_to_startup(struct client *client)
     return true;
 }
 
+/*
+ * A cancel request that is on its way would hit what is sent next, be it the client's or ours: nothing is, before it has arrived. A server that comes free here waits for it
+ * without the client (lease_clean).
+ */
+static bool waits_for_cancel(struct client *client)
+{
+    struct server *server = client->server;
+    if (!exchange_is_settled(&server->exchange)) return false;
+    server->holds_client_back =
+        cancel_is_on_its_way(server) && (!lease_may_end(client) || inquiry_is_due(client) || server->settings != client->settings);
+    return server->holds_client_back;
+}
+
 void relay_rest(struct client *client)
 {
     if (client->clocks.struck != CLOCK_NONE && !relay_clocks_settled(client)) return;
+    if (waits_for_cancel(client)) return;
     if (inquiry_is_due(client)) {
         inquiry_send(client);
         return;
@@ -193,7 +208,8 @@ static void hold_back(struct outgoing *outgoing)
 static size_t pass_on(struct client *client, const uint8_t *data, size_t size)
 {
     struct server *server = client->server;
-    if (server->inquiry) { /* with its answer the lease ends: what comes now is for the next one, which may be of another class */
+    /* With the answer to an inquiry the lease ends: what comes now is for the next one, which may be of another class. */
+    if (server->inquiry || server->holds_client_back) {
         stream_pause_reading(&client->stream);
         return 0;
     }
@@ -419,7 +435,7 @@ void relay_cancel_requested(struct commons *commons, uint32_t pid, uint32_t secr
     struct cancel_key *found = cancel_keys_find(commons->cancel_keys, pid, secret);
     struct client *client = found ? (struct client *)((char *)found - offsetof(struct client, cancel_key)) : NULL;
     if (client && client->server) {
-        lease_cancel(client->server);
+        lease_cancel_for(client);
     } else if (client && client->state == CLIENT_WAITING) {
         relay_queue_refuse(client, SQLSTATE_QUERY_CANCELED, "canceling statement due to user request",
                            "It was waiting for a server connection.", NULL);

@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include "proxy/cancel.h"
 #include "proxy/client_clocks.h"
 #include "proxy/local_transaction.h"
 
@@ -171,15 +172,9 @@ bool relay_clocks_settled(struct client *client)
         return false;
     }
     if (!is_settled && !clocks->has_ended) return true;
-    if (server->cancels_in_flight > 0) {
-        if (!is_settled || (lease_may_end(client) && !client->touched))
-            return true; /* no statement follows on this server before it has arrived */
-        server->holds_client_back = true;
-        return false;
-    }
+    if (cancel_is_on_its_way(server)) return true; /* relay_rest waits for it, where anything follows on this server */
     enum clock struck = clocks->struck;
     clocks->struck = CLOCK_NONE;
-    server->holds_client_back = false;
     if (is_settled && server->exchange.status != 'I') {
         if (struck == CLOCK_DEADLINE) {
             roll_back(client, clocks->was_told);

@@ -376,7 +376,10 @@ static void go_on_reading(struct client *client)
 static void after_messages(struct server *server, bool was_holding_back)
 {
     struct client *client = server->client;
-    if (client && client->state == CLIENT_LEASING && was_holding_back && !server->holds_client_back) relay_client_resume(client);
+    if (client && client->state == CLIENT_LEASING && was_holding_back && !server->holds_client_back) {
+        relay_client_resume(client);
+        if (client->server == server) lease_cancel_due(server);
+    }
     client = server->client;
     if (server->state == SERVER_IDLE && server->has_said_goodbye) {
         pool_close_server(server, "the server ended the connection");
@@ -428,14 +431,16 @@ void relay_server_drained(struct server *server)
 {
     struct client *client = server->client;
     if (!client || client->state != CLIENT_LEASING || exchange_is_full(&server->exchange)) return;
-    if (client->clocks.struck != CLOCK_NONE) { /* a cancel has arrived */
+    if (server->holds_client_back || client->clocks.struck != CLOCK_NONE) { /* a cancel may have arrived */
         relay_rest(client);
         bool may_go_on = client->state == CLIENT_READY || (client->state == CLIENT_LEASING && !client->server->holds_client_back);
         if (!may_go_on) return;
     }
     relay_go_on(client);
+    if (client->server != server) return;
+    lease_cancel_due(server);
     /* The lease may have waited for this alone: the rest of a COPY that the server gave up long ago. */
-    if (client->server == server) relay_rest(client);
+    relay_rest(client);
 }
 
 void relay_server_lost(struct server *server, const char *why)

@@ -50,6 +50,7 @@ struct server {
     struct deadline deadline; /* of CLEANING or CLOSING */
     struct server *next_closed;
     uint32_t cancels_in_flight; /* not handed on, and not freed, before they have arrived */
+    bool is_cancel_given_up;    /* nobody waits for the one in flight any more */
 
     /* The floor above's. */
     struct pool *pool;
@@ -70,9 +71,9 @@ struct server {
     struct restore *restore;                /* what goes behind the Execute of a portal that resets; NULL: nothing */
     bool has_restores, is_in_restore;       /* in Queries of this lease; their answer is at one now */
     bool has_large_unnamed;                 /* it is the leasing client's, too large to be kept */
-    bool holds_client_back;                 /* until it has taken them, or is done with what else was ours */
+    bool holds_client_back;                 /* until it has taken them, is done with what else was ours, or a cancel has arrived */
     bool is_rolling_back;                   /* we end the transaction of the client that leases it */
-    bool is_cancel_due;                     /* once it has taken them */
+    bool is_cancel_due;                     /* once it has taken them, or what its client was held back with */
     bool tells_settings;                    /* the client hears what they make the server report */
     bool is_taking_settings;                /* those of the client that leases it are on their way */
     bool replaces_error;                    /* the error that comes stands for a refusal of ours */

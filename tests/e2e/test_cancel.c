@@ -2,6 +2,8 @@
  * CancelRequests: they reach exactly the query they meant, queued clients included, and never the next client's; a flood of them
  * uses no client slot. The race test runs to 100,000 cancels, and without PGTURNSTILE_SOAK for six seconds at most.
  */
+#include "tests/e2e/support/fake_server.h"
+#include "tests/e2e/support/files.h"
 #include "tests/e2e/support/proxy.h"
 #include "tests/e2e/support/sql.h"
 #include "tests/e2e/support/wait.h"
@@ -215,6 +217,139 @@ Test(cancel, in_session_mode)
     cr_assert_str_eq(wire_query(wire, "select 'after'"), "after");
     wire_close(&wire);
     proxy_finish(&proxy);
+}
+
+/* ---- late ones ---- */
+
+/* A request that PostgreSQL is slow to take, for a query that ends meanwhile: what its client says next is not hit. */
+Test(cancel, the_next_statement_is_not_hit)
+{
+    struct postgres *postgres = postgres_start(&(struct postgres_options){0});
+    char *databases = text_format("app = host=127.0.0.1 port=%d\n", postgres->port), *direct = postgres_direct(postgres, "app");
+    struct proxy *proxy = proxy_start_with(&(struct proxy_options){.databases = databases, .settings = "cancel_wait_timeout = 60\n"});
+    PGconn *owner = sql_connect("%s", direct);
+    struct wire *wire = wire_session(proxy->port);
+    sql_run(owner, "select pg_advisory_lock(1)");
+    cr_assert_str_eq(wire_query(wire, "begin"), "");
+    wire_send_query(wire, "select pg_advisory_xact_lock_shared(1), 'first'");
+    WAIT_FOR(sql_int(owner, "select count(*) from pg_locks where locktype = 'advisory' and not granted") == 1, LONG_MS);
+    postgres_freeze(postgres);
+    cancel(proxy, wire);
+    sql_run(owner, "select pg_advisory_unlock(1)");
+    wire_expect(wire, "T D C:SELECT_1 Z:T");
+    wire_send_query(wire, "select pg_sleep(0.5), 'next'");
+    wire_settle(proxy->port);
+    postgres_thaw(postgres);
+    wire_expect(wire, "T D C:SELECT_1 Z:T");
+    cr_assert_str_eq(wire_query(wire, "commit"), "");
+    wire_close(&wire);
+    PQfinish(owner);
+    proxy_finish(&proxy);
+    postgres_remove(&postgres);
+    free(direct);
+    free(databases);
+}
+
+/* What the scripts' tests agree on. A test that failed is left by a jump, so it is static. */
+static struct {
+    atomic_bool may_answer;
+    atomic_int queries;
+} stage;
+
+/* "first" is answered when it may be, "second" when it has been cancelled, everything else at once. */
+static void script_slow(struct fake_connection *connection)
+{
+    fake_welcome(connection);
+    for (const char *text = fake_read_query(connection); text != NULL; text = fake_read_query(connection)) {
+        stage.queries++;
+        int64_t deadline_ms = now_ms() + LONG_MS;
+        if (strcmp(text, "first") == 0)
+            while (!stage.may_answer && now_ms() < deadline_ms) nap();
+        if (strcmp(text, "second") == 0)
+            while (fake_server_cancels(connection->server) < 2 && now_ms() < deadline_ms) nap();
+        fake_answer(connection, text);
+    }
+}
+
+/* A session whose "first" has ended while its cancel request is on its way. */
+static struct wire *session_with_a_late_cancel(struct fake_server *server, const struct proxy *proxy)
+{
+    struct wire *wire = wire_session(proxy->port);
+    fake_server_hold_cancels(server, true);
+    wire_send_query(wire, "first");
+    WAIT_FOR(stage.queries == 1, LONG_MS);
+    cancel(proxy, wire);
+    WAIT_FOR(fake_server_cancels(server) == 1, LONG_MS);
+    stage.may_answer = true;
+    wire_expect(wire, "T D:first C:SELECT_1 Z:I");
+    return wire;
+}
+
+static struct proxy *proxy_of(struct fake_server *server, const char *settings)
+{
+    char *databases = text_format("* = host=127.0.0.1 port=%d", fake_server_port(server));
+    struct proxy *proxy = proxy_start_with(&(struct proxy_options){.databases = databases, .settings = settings});
+    free(databases);
+    return proxy;
+}
+
+/* What waited for the first request is cancelled by one of its own. */
+Test(cancel, a_statement_that_waits_for_an_earlier_request)
+{
+    struct fake_server *server = fake_server_start(script_slow, NULL);
+    struct proxy *proxy = proxy_of(server, "pool_mode = session\ncancel_wait_timeout = 60\n");
+    struct wire *wire = session_with_a_late_cancel(server, proxy);
+    wire_send_query(wire, "second");
+    wire_settle(proxy->port);
+    cancel(proxy, wire);
+    cr_assert_eq(stage.queries, 1);
+    fake_server_hold_cancels(server, false);
+    wire_expect(wire, "T D:second C:SELECT_1 Z:I");
+    /* Not what comes behind it. */
+    cr_assert_str_eq(wire_query(wire, "third"), "third");
+    cr_assert_eq(fake_server_cancels(server), 2);
+    wire_close(&wire);
+    proxy_finish(&proxy);
+    fake_server_stop(&server);
+}
+
+/* A request that never arrives is waited for as long as it may take. Its server serves nobody else. */
+Test(cancel, that_hangs_is_given_up)
+{
+    struct fake_server *server = fake_server_start(script_slow, NULL);
+    struct proxy *proxy = proxy_of(server, "pool_mode = session\nbudget = 1\ncancel_wait_timeout = 1\nserver_close_timeout = 1\n");
+    struct wire *wire = session_with_a_late_cancel(server, proxy);
+    cr_assert_str_eq(wire_query(wire, "third"), "third");
+    cr_assert_eq(proxy_log_count(proxy, "error=cancel_wait_timeout"), 1);
+    wire_close(&wire);
+    wire = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(wire, "fourth"), "fourth");
+    cr_assert_eq(fake_server_connections(server), 2);
+    cr_assert_eq(proxy_log_count(proxy, "reason=cancel_wait_timeout"), 1);
+    wire_close(&wire);
+    proxy_finish(&proxy);
+    fake_server_stop(&server);
+}
+
+/* A client that leaves before its request has arrived leaves a good server behind. */
+Test(cancel, whose_client_leaves)
+{
+    struct fake_server *server = fake_server_start(script_slow, NULL);
+    struct proxy *proxy = proxy_of(server, "pool_mode = session\nbudget = 1\ncancel_wait_timeout = 60\nabandon_timeout = 60\n");
+    struct wire *wire = session_with_a_late_cancel(server, proxy);
+    wire_send_query(wire, "second");
+    wire_settle(proxy->port);
+    cancel(proxy, wire);
+    wire_abort(&wire);
+    WAIT_FOR(proxy_log_count(proxy, "client_closed") == 1, LONG_MS);
+    fake_server_hold_cancels(server, false);
+    wire = wire_session(proxy->port);
+    cr_assert_str_eq(wire_query(wire, "third"), "third");
+    cr_assert_eq(fake_server_connections(server), 1);
+    cr_assert_eq(fake_server_cancels(server), 1);
+    wire_close(&wire);
+    proxy_finish(&proxy);
+    fake_server_stop(&server);
 }
 
 /* ---- floods ---- */

@@ -28,6 +28,7 @@ struct fake_server {
     atomic_bool is_stopping;
     atomic_int connections;
     atomic_int cancels;
+    atomic_bool holds_cancels;
     pthread_t threads[CONNECTIONS_MAX];
     int thread_count; /* acceptor only, until it is joined */
 };
@@ -67,7 +68,10 @@ static bool take_startup(struct fake_connection *connection)
         case FRONTEND_GSSENC_REQUEST:
             if (!wire_send(connection->wire, "N", 1)) return false;
             break;
-        case FRONTEND_CANCEL_REQUEST: connection->server->cancels++; return false;
+        case FRONTEND_CANCEL_REQUEST:
+            connection->server->cancels++;
+            while (connection->server->holds_cancels && !connection->server->is_stopping) nap();
+            return false;
         case FRONTEND_STARTUP: connection->number = connection->server->connections++; return true;
         }
     }
@@ -132,6 +136,11 @@ int fake_server_connections(const struct fake_server *server)
 int fake_server_cancels(const struct fake_server *server)
 {
     return server->cancels;
+}
+
+void fake_server_hold_cancels(struct fake_server *server, bool are_held)
+{
+    server->holds_cancels = are_held;
 }
 
 void fake_server_stop(struct fake_server **server)

@@ -27,6 +27,8 @@ int fake_server_port(const struct fake_server *server);
 /* Connections with a startup packet, and CancelRequests, so far. */
 int fake_server_connections(const struct fake_server *server);
 int fake_server_cancels(const struct fake_server *server);
+/* From now on a CancelRequest is answered (its connection closed) only when this is taken back. */
+void fake_server_hold_cancels(struct fake_server *server, bool are_held);
 /* Close everything, wait for the scripts, free. */
 void fake_server_stop(struct fake_server **server);
 
