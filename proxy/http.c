@@ -111,6 +111,13 @@ static void guest_has_asked(struct http *http, struct MHD_Connection *connection
 
 /* ---- requests ---- */
 
+/* A "%00" would end the text early, and "/metrics%00.html" be "/metrics": with one, the escapes are left as they are. */
+static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+    (void)context, (void)connection;
+    return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+}
+
 static const char *argument(const struct http_request *request, const char *name)
 {
     return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, name);
@@ -145,26 +152,37 @@ static void say(struct http_reply *reply, unsigned status, const char *text)
     reply->size = strlen(text);
 }
 
-/* libmicrohttpd calls once with the header, then with each part of a body (there should be none), then once more. */
+static bool is_for_reading(const char *method)
+{
+    return strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0;
+}
+
+static bool brings_a_body(struct MHD_Connection *connection)
+{
+    const char *size = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    return (size && strcmp(size, "0") != 0) ||
+           MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_TRANSFER_ENCODING) != NULL;
+}
+
+/*
+ * libmicrohttpd calls with the header, and again for what follows it. What is answered at once ends with its connection, its body unread: it may be endless, or never come. What
+ * has none is answered at the second call, so that its connection can serve the next request.
+ */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url, const char *method,
                                   const char *version, const char *upload, size_t *upload_size, void **state)
 {
-    (void)version, (void)upload;
+    (void)version, (void)upload, (void)upload_size;
     static char seen;
     struct http *http = context;
     if (!*state) {
         *state = &seen;
         guest_has_asked(http, connection);
-        return MHD_YES;
-    }
-    if (*upload_size > 0) { /* read and dropped */
-        *upload_size = 0;
-        return MHD_YES;
+        if (is_for_reading(method) && !brings_a_body(connection)) return MHD_YES;
     }
     struct http_reply reply = {0};
     const char *host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_HOST);
     const char *accept = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT);
-    if (strcmp(method, MHD_HTTP_METHOD_GET) != 0 && strcmp(method, MHD_HTTP_METHOD_HEAD) != 0) {
+    if (!is_for_reading(method)) {
         say(&reply, MHD_HTTP_METHOD_NOT_ALLOWED, "only GET and HEAD are answered here\n");
     } else if (!http->allows_remote && host && !is_local_host(host)) {
         say(&reply, MHD_HTTP_FORBIDDEN, "ask by address or as localhost, or set http_allow_remote\n");
@@ -262,10 +280,10 @@ int http_run(struct http *http, struct error *error)
     sigset_t all, before; /* signals are left to the main thread */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    http->daemon =
-        MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET, http->fd,
-                         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-                         (unsigned)CONNECTION_TIMEOUT_SECONDS, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http, MHD_OPTION_END);
+    http->daemon = MHD_start_daemon(MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_ITC, 0, NULL, NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET,
+                                    http->fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+                                    (unsigned)CONNECTION_TIMEOUT_SECONDS, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+                                    MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (http->daemon) return 0;
     error_set(error, "", "libmicrohttpd could not start; check http_listen");

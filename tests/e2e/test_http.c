@@ -267,6 +267,140 @@ Test(http, pages)
     proxy_finish(&proxy);
 }
 
+/* ---- what no browser sends ---- */
+
+static void expect_answer(const char *request, size_t size, const char *beginning)
+{
+    char *answer = http_exchange(port, request, size);
+    cr_expect(strncmp(answer, beginning, strlen(beginning)) == 0, "%.60s: %.60s instead of %s", request, answer, beginning);
+    cr_expect(*beginning || !*answer, "%.60s: %.60s", request, answer);
+    free(answer);
+}
+
+static void expect_status(const char *request, const char *status)
+{
+    char *beginning = text_format("HTTP/1.1 %s ", status);
+    expect_answer(request, strlen(request), beginning);
+    free(beginning);
+}
+
+#define LAST "Host: 127.0.0.1\r\nConnection: close\r\n"
+
+Test(http, odd_requests)
+{
+    static const char *const samples[][2] = {
+        {"TRACE /healthz HTTP/1.1\r\n" LAST "\r\n", "405"},
+        {"PUT /healthz HTTP/1.1\r\n" LAST "\r\n", "405"},
+        {"OPTIONS * HTTP/1.1\r\n" LAST "\r\n", "405"},
+        {"CONNECT 127.0.0.1:5432 HTTP/1.1\r\n" LAST "\r\n", "405"},
+        {"BREW /healthz HTTP/1.1\r\n" LAST "\r\n", "405"},
+        {"get /healthz HTTP/1.1\r\n" LAST "\r\n", "405"},
+        {"GET /../etc/passwd HTTP/1.1\r\n" LAST "\r\n", "404"},
+        {"GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\n" LAST "\r\n", "404"},
+        {"GET /metrics/../healthz HTTP/1.1\r\n" LAST "\r\n", "404"},
+        {"GET //healthz HTTP/1.1\r\n" LAST "\r\n", "404"},
+        {"GET /healthz%00 HTTP/1.1\r\n" LAST "\r\n", "404"},
+        {"GET /healthz%00.html HTTP/1.1\r\n" LAST "\r\n", "404"},
+        {"GET /% HTTP/1.1\r\n" LAST "\r\n", "404"},
+        {"GET healthz HTTP/1.1\r\n" LAST "\r\n", "404"},
+        {"GET http://127.0.0.1/healthz HTTP/1.1\r\n" LAST "\r\n", "404"},
+        {"GET /\x01\xff\xfe HTTP/1.1\r\n" LAST "\r\n", "404"},
+        {"GET /report?since=%ff%00 HTTP/1.1\r\n" LAST "\r\n", "400"},
+        {"GET /report?since=99999999999999999999d HTTP/1.1\r\n" LAST "\r\n", "400"},
+        {"GET /healthz?=&%&a=b=c&&since HTTP/1.1\r\n" LAST "\r\n", "200"},
+        {"GET /healthz\r\n\r\n", "400"},
+        {"GET /healthz HTTP/2.0\r\n" LAST "\r\n", "505"},
+        {"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "505"},
+        {"GET /healthz JUNK/1.1\r\n" LAST "\r\n", "400"},
+        {"GET /healthz HTTP/1.1\r\nHost: attacker.example\r\n\r\n", "403"},
+        {"GET /healthz HTTP/1.1\r\n" LAST "nonsense\r\n\r\n", "400"},
+        /* Bodies that are not what they are said to be, and some that never come. */
+        {"GET /healthz HTTP/1.1\r\n" LAST "Content-Length: 1000000000000\r\n\r\nhello", "200"},
+        {"POST /healthz HTTP/1.1\r\n" LAST "Content-Length: 1000000000000\r\n\r\nhello", "405"},
+        {"POST /healthz HTTP/1.1\r\n" LAST "Content-Length: 2\r\n\r\nhello", "405"},
+        {"GET /healthz HTTP/1.1\r\n" LAST "Content-Length: -1\r\n\r\nhello", "400"},
+        {"GET /healthz HTTP/1.1\r\n" LAST "Content-Length: five\r\n\r\nhello", "400"},
+        {"GET /healthz HTTP/1.1\r\n" LAST "Content-Length: 99999999999999999999999\r\n\r\nhello", "413"},
+        {"POST /healthz HTTP/1.1\r\n" LAST "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n", "405"},
+        {"GET /healthz HTTP/1.1\r\n" LAST "Transfer-Encoding: gzip\r\n\r\nhello", "200"},
+        {"PUT /healthz HTTP/1.1\r\n" LAST "Content-Length: 5\r\nExpect: 100-continue\r\n\r\n", "405"},
+    };
+    struct proxy *proxy = start("");
+    cr_expect_eq(get("/healthz"), 200);
+    int before = proxy_fd_count(proxy);
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) expect_status(samples[i][0], samples[i][1]);
+    static const char binary[] = "\0\0\0\010\004\322\026/", no_request[] = "\0\0\0\0";
+    expect_answer(binary, sizeof binary, "");
+    expect_answer(no_request, sizeof no_request, "");
+    cr_expect_eq(get("/healthz"), 200);
+    WAIT_FOR(proxy_fd_count(proxy) <= before, LONG_MS);
+    proxy_finish(&proxy);
+}
+
+/* `count` times `unit` between two ends. */
+static char *long_request(const char *beginning, const char *unit, size_t count, const char *end)
+{
+    size_t unit_size = strlen(unit), size = strlen(beginning) + unit_size * count + strlen(end);
+    char *text = malloc(size + 1), *at = stpcpy(text, beginning);
+    for (size_t i = 0; i < count; i++) at = stpcpy(at, unit);
+    strcpy(at, end);
+    return text;
+}
+
+Test(http, long_requests)
+{
+    static const struct {
+        const char *beginning, *unit;
+        size_t count;
+        const char *end, *status;
+    } samples[] = {
+        {"GET /", "a", 8000, " HTTP/1.1\r\n" LAST "\r\n", "404"},
+        {"GET /", "a", 1000000, " HTTP/1.1\r\n" LAST "\r\n", "414"},
+        {"GET /metrics?", "a", 8000, " HTTP/1.1\r\n" LAST "\r\n", "200"},
+        {"GET /healthz HTTP/1.1\r\n" LAST "X: ", "a", 8000, "\r\n\r\n", "200"},
+        {"GET /healthz HTTP/1.1\r\n" LAST "X: ", "a", 1000000, "\r\n\r\n", "431"},
+        {"GET /healthz HTTP/1.1\r\n" LAST, "X: a\r\n", 20000, "\r\n", "431"},
+        {"", "BREW", 1000, " / HTTP/1.1\r\n" LAST "\r\n", "405"},
+    };
+    struct proxy *proxy = start("");
+    cr_expect_eq(get("/healthz"), 200);
+    for (size_t i = 0; i < sizeof samples / sizeof *samples; i++) {
+        char *request = long_request(samples[i].beginning, samples[i].unit, samples[i].count, samples[i].end);
+        expect_status(request, samples[i].status);
+        free(request);
+    }
+    cr_expect_eq(get("/healthz"), 200);
+    proxy_finish(&proxy);
+}
+
+static int count_of(const char *text, const char *needle)
+{
+    int count = 0;
+    for (const char *at = text; (at = strstr(at, needle)) != NULL; at++) count++;
+    return count;
+}
+
+/* A connection serves one request after the other; what is said to be a body is none. HEAD has what GET would have, but for the body. */
+Test(http, several_requests_on_a_connection)
+{
+    static const char two[] = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\nGET /healthz HTTP/1.1\r\n" LAST "\r\n",
+                      hidden[] =
+                          "GET /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 60\r\n\r\nGET /healthz HTTP/1.1\r\n" LAST "\r\n",
+                      head[] = "HEAD /healthz HTTP/1.1\r\n" LAST "\r\n";
+    struct proxy *proxy = start("");
+    char *answer = http_exchange(port, two, strlen(two));
+    cr_expect_eq(count_of(answer, "HTTP/1.1 200 "), 2, "%s", answer);
+    free(answer);
+    answer = http_exchange(port, hidden, strlen(hidden));
+    cr_expect_eq(count_of(answer, "HTTP/1.1 200 "), 1, "%s", answer);
+    free(answer);
+    answer = http_exchange(port, head, strlen(head));
+    cr_expect_not_null(strstr(answer, "\r\nContent-Length: 3\r\n"), "%s", answer);
+    cr_expect_str_eq(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
+    free(answer);
+    proxy_finish(&proxy);
+}
+
 Test(http, a_unix_socket_with_a_mode)
 {
     char *path = run_directory_short();

@@ -51,6 +51,19 @@ int http_get(int port, const char *path, const char *accept, char **body_out)
     return status;
 }
 
+char *http_exchange(int port, const char *request, size_t size)
+{
+    int fd = connect_to(port);
+    char *answer = calloc(1, ANSWER_MAX);
+    if (fd < 0 || !answer) return answer;
+    /* It may have been answered, and closed, before all of it was sent. */
+    for (ssize_t count; size > 0 && (count = send(fd, request, size, MSG_NOSIGNAL)) > 0; request += count) size -= (size_t)count;
+    shutdown(fd, SHUT_WR);
+    receive_all(fd, answer);
+    close(fd);
+    return answer;
+}
+
 int http_status(int port, const char *path)
 {
     char *body;
