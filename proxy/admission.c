@@ -218,8 +218,12 @@ static void end_wait(struct client *client, const char *message, const char *hin
 
 void admission_wait_timed_out(struct deadline *deadline)
 {
-    end_wait(client_of_deadline(deadline), "no server connection came free in time (query_wait_timeout)",
-             "Raise query_wait_timeout, budget or default_pool_size, or shorten the transactions of others.");
+    struct client *client = client_of_deadline(deadline);
+    char limit[CLOCKS_LIMIT_SIZE], message[80 + CLOCKS_LIMIT_SIZE], hint[80 + CLOCKS_LIMIT_SIZE];
+    client_clocks_name_limit(client, CLOCK_WAIT, limit);
+    snprintf(message, sizeof message, "no server connection came free in time (%s)", limit);
+    snprintf(hint, sizeof hint, "Raise %s, budget or default_pool_size, or shorten the transactions of others.", limit);
+    end_wait(client, message, hint);
 }
 
 void admission_login_timed_out(struct deadline *deadline)

@@ -61,6 +61,17 @@ const char *client_clocks_class(const struct client *client)
     return client->host->commons->config->classes[client->class_index].name;
 }
 
+void client_clocks_name_limit(const struct client *client, enum clock clock, char name_out[CLOCKS_LIMIT_SIZE])
+{
+    const struct config *config = client->host->commons->config;
+    const struct config_class *class = &config->classes[client->class_index];
+    const struct pool *pool = client->pool;
+    struct config_times said[CONFIG_LEVELS];
+    config_times_by_level(config, class, pool->entry, pool->user, said);
+    const char *const names[] = {[CONFIG_CLASS] = class->name, [CONFIG_USER] = pool->user, [CONFIG_DATABASE] = pool->entry->name};
+    clocks_name_limit(clock, said, names, name_out);
+}
+
 int64_t client_clocks_run_us(const struct client *client)
 {
     return client->host->commons->now_us - client->clocks.since_us;
@@ -68,5 +79,9 @@ int64_t client_clocks_run_us(const struct client *client)
 
 void client_clocks_tell(const struct client *client, enum clock clock, struct clocks_words *words_out)
 {
-    clocks_tell(clock, client_clocks_class(client), client->clocks.waited_us, client->clocks.ran_us, words_out);
+    char limit[CLOCKS_LIMIT_SIZE];
+    client_clocks_name_limit(client, clock, limit);
+    struct clocks_story story = {
+        .class = client_clocks_class(client), .limit = limit, .waited_us = client->clocks.waited_us, .ran_us = client->clocks.ran_us};
+    clocks_tell(clock, &story, words_out);
 }

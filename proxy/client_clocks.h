@@ -68,6 +68,8 @@ static inline void client_clocks_ready(struct client *client, char status)
 
 /* The words for this clock of the client's, with the times as they were when it struck. */
 void client_clocks_tell(const struct client *client, enum clock clock, struct clocks_words *words_out);
+/* The setting that the limit of this clock stands in (clocks_name_limit). */
+void client_clocks_name_limit(const struct client *client, enum clock clock, char name_out[CLOCKS_LIMIT_SIZE]);
 /* The name of its class. */
 const char *client_clocks_class(const struct client *client);
 /* How long the statement at hand has run. */

@@ -63,18 +63,48 @@ void clocks_delay(struct clocks *clocks, int64_t by_us, int64_t now_us)
     delay(&clocks->struck_us, by_us, now_us);
 }
 
-void clocks_tell(enum clock clock, const char *class, int64_t waited_us, int64_t ran_us, struct clocks_words *words_out)
-{
-    static const struct {
-        const char *sqlstate, *message, *hint;
-    } words[] = {
-#define X(name, setting, sqlstate, words, hint) [name] = {sqlstate, words, hint},
+static const struct {
+    const char *setting, *key, *sqlstate, *message, *help;
+} texts[] = {
+#define X(name, setting, key, sqlstate, words, help) [name] = {setting, key, sqlstate, words, help},
 #include "proxy/clocks.def"
 #undef X
-    };
-    words_out->sqlstate = words[clock].sqlstate;
-    words_out->hint = words[clock].hint;
-    snprintf(words_out->message, sizeof words_out->message, "pgturnstile: %s", words[clock].message);
+};
+
+static int64_t said_of(const struct config_times *times, enum clock clock)
+{
+    switch (clock) {
+    case CLOCK_NONE:
+    case CLOCK_COUNT: break;
+    case CLOCK_NOTIFY: return times->notify_us;
+    case CLOCK_WAIT: return times->wait_us;
+    case CLOCK_DEADLINE: return times->deadline_us;
+    case CLOCK_QUERY: return times->query_us;
+    case CLOCK_TRANSACTION: return times->transaction_us;
+    case CLOCK_IDLE_TRANSACTION: return times->idle_transaction_us;
+    case CLOCK_CLIENT_IDLE: return times->client_idle_us;
+    }
+    return -1;
+}
+
+void clocks_name_limit(enum clock clock, const struct config_times said[CONFIG_LEVELS], const char *const names[CONFIG_LEVELS],
+                       char name_out[CLOCKS_LIMIT_SIZE])
+{
+    static const char *const levels[] = {[CONFIG_CLASS] = "class", [CONFIG_USER] = "user", [CONFIG_DATABASE] = "database"};
+    for (int i = 0; i < CONFIG_LEVELS; i++) {
+        if (said_of(&said[i], clock) < 0) continue;
+        const char *key = i == CONFIG_CLASS ? texts[clock].key : texts[clock].setting;
+        snprintf(name_out, CLOCKS_LIMIT_SIZE, "%s of %s \"%.63s\"", key, levels[i], names[i]);
+        return;
+    }
+    snprintf(name_out, CLOCKS_LIMIT_SIZE, "%s", texts[clock].setting);
+}
+
+void clocks_tell(enum clock clock, const struct clocks_story *story, struct clocks_words *words_out)
+{
+    words_out->sqlstate = texts[clock].sqlstate;
+    snprintf(words_out->message, sizeof words_out->message, "pgturnstile: %s", texts[clock].message);
     snprintf(words_out->detail, sizeof words_out->detail, "Class \"%.63s\": it waited %lld ms for a server connection and ran %lld ms.",
-             class, (long long)(waited_us / 1000), (long long)(ran_us / 1000));
+             story->class, (long long)(story->waited_us / 1000), (long long)(story->ran_us / 1000));
+    snprintf(words_out->hint, sizeof words_out->hint, "Raise %s in pgturnstile, or %s.", story->limit, texts[clock].help);
 }

@@ -11,7 +11,7 @@
  * A unit of work is what a client does between two states of rest: a transaction, or a statement outside of one, from the moment the client asks for it.
  */
 enum clock {
-#define X(name, setting, sqlstate, words, hint) name,
+#define X(name, setting, key, sqlstate, words, help) name,
 #include "proxy/clocks.def"
 #undef X
     CLOCK_COUNT
@@ -50,12 +50,20 @@ enum clock clocks_next(const struct clocks *clocks, enum clocks_phase phase, int
 /* For so long nothing could happen to the client: that time is not its own. What began meanwhile begins at `now_us`. */
 void clocks_delay(struct clocks *clocks, int64_t by_us, int64_t now_us);
 
+/* The setting that this clock's limit stands in: query_timeout, or, as text, wait_timeout of class "batch". `names` are those of the class, user and database. */
+enum { CLOCKS_LIMIT_SIZE = 128 };
+void clocks_name_limit(enum clock clock, const struct config_times said[CONFIG_LEVELS], const char *const names[CONFIG_LEVELS],
+                       char name_out[CLOCKS_LIMIT_SIZE]);
+
 /* What a client is told. */
-struct clocks_words {
-    const char *sqlstate, *hint;
-    char message[128], detail[160];
+struct clocks_story {
+    const char *class, *limit; /* as clocks_name_limit has it */
+    int64_t waited_us, ran_us; /* of the unit at hand */
 };
-/* `waited_us` and `ran_us` of the unit at hand. */
-void clocks_tell(enum clock clock, const char *class, int64_t waited_us, int64_t ran_us, struct clocks_words *words_out);
+struct clocks_words {
+    const char *sqlstate;
+    char message[128], detail[160], hint[256];
+};
+void clocks_tell(enum clock clock, const struct clocks_story *story, struct clocks_words *words_out);
 
 #endif

@@ -125,28 +125,45 @@ uint32_t config_reserve_pool_size(const struct config *config, const struct conf
                              said_or(database->reserve_pool_size, config->settings.reserve_pool_size));
 }
 
+void config_times_by_level(const struct config *config, const struct config_class *class, const struct config_database *database,
+                           const char *user, struct config_times said_out[CONFIG_LEVELS])
+{
+    static const struct config_times nothing = {-1, -1, -1, -1, -1, -1, -1};
+    const struct config_user *entry = config_find_user(config, user);
+    for (int i = 0; i < CONFIG_LEVELS; i++) said_out[i] = nothing;
+    said_out[CONFIG_DATABASE].wait_us = database->query_wait_timeout_us;
+    if (entry != NULL)
+        said_out[CONFIG_USER] = (struct config_times){.wait_us = entry->query_wait_timeout_us,
+                                                      .notify_us = -1,
+                                                      .deadline_us = -1,
+                                                      .query_us = entry->query_timeout_us,
+                                                      .transaction_us = entry->transaction_timeout_us,
+                                                      .idle_transaction_us = entry->idle_transaction_timeout_us,
+                                                      .client_idle_us = entry->client_idle_timeout_us};
+    if (class != NULL)
+        said_out[CONFIG_CLASS] = (struct config_times){.wait_us = class->wait_timeout_us,
+                                                       .notify_us = class->query_wait_notify_us,
+                                                       .deadline_us = class->deadline_us,
+                                                       .query_us = class->query_timeout_us,
+                                                       .transaction_us = class->transaction_timeout_us,
+                                                       .idle_transaction_us = class->idle_transaction_timeout_us,
+                                                       .client_idle_us = class->client_idle_timeout_us};
+}
+
 struct config_times config_times_said(const struct config *config, const struct config_class *class, const struct config_database *database,
                                       const char *user)
 {
-    struct config_times said = {-1, -1, -1, -1, -1, -1, -1};
-    const struct config_user *entry = config_find_user(config, user);
-    if (entry != NULL)
-        said = (struct config_times){.wait_us = entry->query_wait_timeout_us,
-                                     .notify_us = -1,
-                                     .deadline_us = -1,
-                                     .query_us = entry->query_timeout_us,
-                                     .transaction_us = entry->transaction_timeout_us,
-                                     .idle_transaction_us = entry->idle_transaction_timeout_us,
-                                     .client_idle_us = entry->client_idle_timeout_us};
-    said.wait_us = said_or(said.wait_us, database->query_wait_timeout_us);
-    if (class == NULL) return said;
-    return (struct config_times){.wait_us = said_or(class->wait_timeout_us, said.wait_us),
-                                 .notify_us = class->query_wait_notify_us,
-                                 .deadline_us = class->deadline_us,
-                                 .query_us = said_or(class->query_timeout_us, said.query_us),
-                                 .transaction_us = said_or(class->transaction_timeout_us, said.transaction_us),
-                                 .idle_transaction_us = said_or(class->idle_transaction_timeout_us, said.idle_transaction_us),
-                                 .client_idle_us = said_or(class->client_idle_timeout_us, said.client_idle_us)};
+    struct config_times levels[CONFIG_LEVELS], said = {-1, -1, -1, -1, -1, -1, -1};
+    config_times_by_level(config, class, database, user, levels);
+    for (int i = CONFIG_LEVELS - 1; i >= 0; i--)
+        said = (struct config_times){.wait_us = said_or(levels[i].wait_us, said.wait_us),
+                                     .notify_us = said_or(levels[i].notify_us, said.notify_us),
+                                     .deadline_us = said_or(levels[i].deadline_us, said.deadline_us),
+                                     .query_us = said_or(levels[i].query_us, said.query_us),
+                                     .transaction_us = said_or(levels[i].transaction_us, said.transaction_us),
+                                     .idle_transaction_us = said_or(levels[i].idle_transaction_us, said.idle_transaction_us),
+                                     .client_idle_us = said_or(levels[i].client_idle_us, said.client_idle_us)};
+    return said;
 }
 
 bool config_ignores_parameter(const struct config *config, const char *name)

@@ -75,6 +75,10 @@ struct config_times {
 };
 struct config_times config_times_said(const struct config *config, const struct config_class *class, const struct config_database *database,
                                       const char *user);
+/* The same, each by itself: who says what. The first that says anything of a limit is heard. */
+enum config_level { CONFIG_CLASS, CONFIG_USER, CONFIG_DATABASE, CONFIG_LEVELS };
+void config_times_by_level(const struct config *config, const struct config_class *class, const struct config_database *database,
+                           const char *user, struct config_times said_out[CONFIG_LEVELS]);
 /* Whether `name` stands in the comma list of ignore_startup_parameters; in any case, as PostgreSQL compares such names. */
 bool config_ignores_parameter(const struct config *config, const char *name);
 

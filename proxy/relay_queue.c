@@ -85,13 +85,14 @@ void relay_queue_timed_out(struct client *client)
 {
     const struct pool *pool = client->pool;
     client->host->commons->stats.wait_timeouts++;
-    char message[160], place[PLACE_SIZE];
-    snprintf(message, sizeof message, "waited %lld ms for a server connection (query_wait_timeout)",
-             (long long)(client_clocks_run_us(client) / 1000));
+    char message[80 + CLOCKS_LIMIT_SIZE], place[PLACE_SIZE], limit[CLOCKS_LIMIT_SIZE], hint[80 + CLOCKS_LIMIT_SIZE];
+    client_clocks_name_limit(client, CLOCK_WAIT, limit);
+    snprintf(message, sizeof message, "waited %lld ms for a server connection (%s)", (long long)(client_clocks_run_us(client) / 1000),
+             limit);
+    snprintf(hint, sizeof hint, "Raise %s, budget or default_pool_size, or shorten the transactions of others.", limit);
     describe_place(client, place);
     if (pool->failure)
         relay_queue_refuse(client, SQLSTATE_CONNECTION_FAILURE, pool->failure, message, NULL);
     else
-        relay_queue_refuse(client, SQLSTATE_TOO_MANY_CONNECTIONS, message, place,
-                           "Raise query_wait_timeout, budget or default_pool_size, or shorten the transactions of others.");
+        relay_queue_refuse(client, SQLSTATE_TOO_MANY_CONNECTIONS, message, place, hint);
 }

@@ -52,8 +52,8 @@ static void end_with(struct wire **wire)
     proxy_finish(&proxy);
 }
 
-/* The next message is an error with these; how it was told. */
-static void expect_words(struct wire *wire, const char *severity, const char *sqlstate, const char *setting)
+/* The next message is an error with these; how it was told. The hint says where the limit stands. */
+static void expect_words_of(struct wire *wire, const char *severity, const char *sqlstate, const char *setting, const char *limit)
 {
     struct backend_error error;
     struct wire_message message;
@@ -67,8 +67,13 @@ static void expect_words(struct wire *wire, const char *severity, const char *sq
     cr_assert_not_null(strstr(error.message, setting), "%s", error.message);
     cr_assert_not_null(strstr(error.message, "pgturnstile"), "%s", error.message);
     cr_assert_not_null(error.hint);
-    cr_assert_not_null(strstr(error.hint, setting), "%s", error.hint);
+    cr_assert_not_null(strstr(error.hint, limit), "%s", error.hint);
     cr_assert_not_null(strstr(error.detail, "ms"), "%s", error.detail);
+}
+
+static void expect_words(struct wire *wire, const char *severity, const char *sqlstate, const char *setting)
+{
+    expect_words_of(wire, severity, sqlstate, setting, setting);
 }
 
 /* ---- deadline ---- */
@@ -414,6 +419,35 @@ Test(clocks, who_waits_is_told)
     cr_assert_eq(notices, 2);
     PQfinish(client);
     wire_close(&holder);
+    proxy_finish(&one);
+}
+
+/* Of several places that could say it, the one that did: there it can be raised. */
+Test(clocks, the_hint_says_where_the_limit_stands)
+{
+    static const char *const pairs[] = {"application_name", "batch", NULL};
+    struct proxy *one = proxy_start_with(
+        &(struct proxy_options){.settings = "budget = 1\nquery_timeout = 60\nquery_wait_timeout = 60\n",
+                                .users = "app = query_timeout=0.3",
+                                .classes = "[class batch]\nmatch = application_name=batch\nquery_timeout = 0\nwait_timeout = 0.3\n"});
+    struct wire *plain = wire_session(one->port), *holder = wire_connect(one->port), *waiter = wire_connect(one->port);
+    wire_login(holder, "app", "app", pairs);
+    wire_login(waiter, "app", "app", pairs);
+    wire_send_query(plain, "select pg_sleep(600)");
+    expect_words_of(plain, "ERROR", "57014", "query_timeout", "Raise query_timeout of user \"app\" in pgturnstile, or ");
+    wire_expect(plain, "Z:I");
+    cr_assert_str_eq(wire_query(holder, "begin; select 'held'"), "held");
+    wire_send_query(waiter, "select 'refused'");
+    struct wire_message message = wire_receive(waiter);
+    struct backend_error error;
+    cr_assert_eq(message.type, BACKEND_ERROR);
+    cr_assert_eq(backend_parse_error(message.body, message.size, &error), CODEC_OK);
+    cr_assert_not_null(strstr(error.message, "(wait_timeout of class \"batch\")"), "%s", error.message);
+    cr_assert_not_null(strstr(error.hint, "Raise wait_timeout of class \"batch\", budget "), "%s", error.hint);
+    wire_expect(waiter, "Z:I");
+    wire_close(&plain);
+    wire_close(&holder);
+    wire_close(&waiter);
     proxy_finish(&one);
 }
 

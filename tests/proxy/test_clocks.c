@@ -64,12 +64,43 @@ Test(clocks_tell, every_clock_has_its_words)
 {
     for (int clock = CLOCK_DEADLINE; clock < CLOCK_COUNT; clock++) {
         struct clocks_words words;
-        clocks_tell((enum clock)clock, "web", 1234567, 89000, &words);
+        struct clocks_story story = {.class = "web", .limit = "patience of class \"web\"", .waited_us = 1234567, .ran_us = 89000};
+        clocks_tell((enum clock)clock, &story, &words);
         cr_expect_eq(strlen(words.sqlstate), 5);
         cr_expect_eq(strncmp(words.message, "pgturnstile: ", 13), 0);
-        cr_expect_not_null(words.hint);
+        static const char hint[] = "Raise patience of class \"web\" in pgturnstile, or ";
+        cr_expect_eq(strncmp(words.hint, hint, strlen(hint)), 0, "%s", words.hint);
+        cr_expect_eq(words.hint[strlen(words.hint) - 1], '.');
         cr_expect_str_eq(words.detail, "Class \"web\": it waited 1234 ms for a server connection and ran 89 ms.");
     }
+}
+
+/* The narrowest place that says anything, by the name that the limit has there. */
+Test(clocks_name_limit, by_where_it_stands)
+{
+    static const struct config_times nothing = {-1, -1, -1, -1, -1, -1, -1};
+    static const char *const names[] = {[CONFIG_CLASS] = "c", [CONFIG_USER] = "u", [CONFIG_DATABASE] = "*"};
+    struct config_times said[CONFIG_LEVELS] = {nothing, nothing, nothing};
+    char name[CLOCKS_LIMIT_SIZE];
+    clocks_name_limit(CLOCK_WAIT, said, names, name);
+    cr_expect_str_eq(name, "query_wait_timeout");
+    said[CONFIG_DATABASE].wait_us = 5;
+    clocks_name_limit(CLOCK_WAIT, said, names, name);
+    cr_expect_str_eq(name, "query_wait_timeout of database \"*\"");
+    said[CONFIG_USER] = (struct config_times){.wait_us = 4, .notify_us = -1, .deadline_us = -1, .query_us = 3, .transaction_us = 2};
+    clocks_name_limit(CLOCK_WAIT, said, names, name);
+    cr_expect_str_eq(name, "query_wait_timeout of user \"u\"");
+    clocks_name_limit(CLOCK_DEADLINE, said, names, name);
+    cr_expect_str_eq(name, "deadline");
+    said[CONFIG_CLASS] = (struct config_times){.wait_us = 0, .notify_us = -1, .deadline_us = 1, .query_us = -1, .transaction_us = 1};
+    clocks_name_limit(CLOCK_WAIT, said, names, name);
+    cr_expect_str_eq(name, "wait_timeout of class \"c\"");
+    clocks_name_limit(CLOCK_DEADLINE, said, names, name);
+    cr_expect_str_eq(name, "deadline of class \"c\"");
+    clocks_name_limit(CLOCK_QUERY, said, names, name);
+    cr_expect_str_eq(name, "query_timeout of user \"u\"");
+    clocks_name_limit(CLOCK_TRANSACTION, said, names, name);
+    cr_expect_str_eq(name, "transaction_timeout of class \"c\"");
 }
 
 Test(clocks_delay, that_time_counts_for_no_limit)
