@@ -90,7 +90,10 @@ static struct statement *intern(struct client *client, const uint8_t *tail, size
 {
     struct statement_terms terms = {
         .context = client_text_context(client), .is_named = is_named, .is_scannable = client_text_is_scannable(client)};
-    struct statement *statement = statements_intern(client->host->commons->statements, tail, size, &terms);
+    /* In a loop, one text comes again and again. */
+    bool is_last = client->unnamed && statement_has(client->unnamed, tail, size, &terms);
+    struct statement *statement =
+        is_last ? statement_ref(client->unnamed) : statements_intern(client->host->commons->statements, tail, size, &terms);
     if (!statement->is_scanned) statement_effects(statement, terms.is_scannable, client_text_strings(client));
     return statement;
 }

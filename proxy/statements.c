@@ -131,11 +131,16 @@ static void trim_scratch(struct statements *statements)
     statements->scratch_size = 0;
 }
 
+static enum statement_kind kind_of(const struct statement_terms *terms)
+{
+    if (!terms->is_named) return STATEMENT_UNNAMED;
+    return terms->is_scannable ? STATEMENT_NAMED : STATEMENT_OPAQUE;
+}
+
 /* Its bytes are the tail's, or in the scratch until trim_scratch. */
 static struct identity identify(struct statements *statements, const uint8_t *tail, size_t tail_size, const struct statement_terms *terms)
 {
-    struct identity identity = {.kind = STATEMENT_UNNAMED, .context = terms->context, .bytes = tail, .size = tail_size};
-    if (terms->is_named) identity.kind = terms->is_scannable ? STATEMENT_NAMED : STATEMENT_OPAQUE;
+    struct identity identity = {.kind = kind_of(terms), .context = terms->context, .bytes = tail, .size = tail_size};
     if (identity.kind == STATEMENT_NAMED) {
         const uint8_t *nul = memchr(tail, '\0', tail_size);
         assert(nul != NULL);
@@ -235,6 +240,12 @@ struct statement *statements_intern(struct statements *statements, const uint8_t
     }
     trim_scratch(statements);
     return statement;
+}
+
+bool statement_has(const struct statement *statement, const uint8_t *tail, size_t tail_size, const struct statement_terms *terms)
+{
+    return statement->tail_size == tail_size && statement->context == terms->context && statement->kind == kind_of(terms) &&
+           memcmp(statement->tail, tail, tail_size) == 0;
 }
 
 struct statement *statement_ref(struct statement *statement)

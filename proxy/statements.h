@@ -64,6 +64,8 @@ struct statement_terms {
  */
 struct statement *statements_intern(struct statements *statements, const uint8_t *tail, size_t tail_size,
                                     const struct statement_terms *terms);
+/* Whether that would be this one. Bytes are compared and nothing is hashed, so it may say no where only comments differ. */
+bool statement_has(const struct statement *statement, const uint8_t *tail, size_t tail_size, const struct statement_terms *terms);
 struct statement *statement_ref(struct statement *statement);
 void statement_unref(struct statement **statement); /* NULL accepted; clears the caller's pointer */
 /* The same statement but for the context, comments apart; both may be NULL. */

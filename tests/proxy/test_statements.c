@@ -405,3 +405,30 @@ Test(statements, alike_are_those_that_differ_in_context_and_comments_only)
     statement_unref(&second);
     statement_unref(&other);
 }
+
+/* What statement_has affirms is what interning finds: text, types, kind and context. */
+Test(statements, has_its_own_bytes_on_its_own_terms)
+{
+    uint8_t tail[64];
+    const struct statement_terms own = {.is_named = false, .is_scannable = true, .context = 1};
+    size_t size = write_tail(tail, "select $1 -- one", "\x17");
+    struct statement *statement = statements_intern(table, tail, size, &own);
+    cr_assert(statement_has(statement, tail, size, &own));
+    for (size_t less = 0; less < size; less++) cr_assert_not(statement_has(statement, tail, less, &own));
+    for (size_t i = 0; i < size; i++) {
+        tail[i] ^= 1;
+        cr_assert_not(statement_has(statement, tail, size, &own), "byte %zu", i);
+        tail[i] ^= 1;
+    }
+    const struct statement_terms others[] = {{.is_named = false, .is_scannable = true, .context = 2},
+                                             {.is_named = true, .is_scannable = true, .context = 1},
+                                             {.is_named = true, .is_scannable = false, .context = 1}};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+        cr_assert_not(statement_has(statement, tail, size, &others[i]));
+        struct statement *other = statements_intern(table, tail, size, &others[i]);
+        cr_assert_neq(other, statement);
+        cr_assert(statement_has(other, tail, size, &others[i]));
+        statement_unref(&other);
+    }
+    statement_unref(&statement);
+}
