@@ -29,14 +29,17 @@ static const char nothing_asked_for[] = "the server sent a message that nothing 
 /* The pieces of the scratch buffer that go to the client, in as few writes as possible. */
 struct pieces {
     struct client *client; /* NULL: nobody */
-    struct iovec parts[PARTS_MAX];
+    struct iovec *last;    /* piece, when there is one */
+    const uint8_t *end;    /* of that; NULL: there is none */
     int count;
     bool is_taken; /* the client's socket took everything so far */
+    struct iovec parts[PARTS_MAX];
 };
 
 static void pieces_init(struct pieces *pieces, struct client *client)
 {
     pieces->client = client;
+    pieces->end = NULL;
     pieces->count = 0;
     pieces->is_taken = true;
 }
@@ -50,19 +53,27 @@ static void flush(struct pieces *pieces)
     client->host->commons->stats.sent_bytes += size;
     client->traffic->sent += size;
     if (!stream_write_parts(&client->stream, pieces->parts, pieces->count)) pieces->is_taken = false;
+    pieces->end = NULL;
     pieces->count = 0;
 }
 
-static void add_piece(struct pieces *pieces, const uint8_t *data, size_t size)
+static void begin_piece(struct pieces *pieces, const uint8_t *data, size_t size)
 {
     if (!pieces->client || size == 0) return;
-    struct iovec *last = pieces->count > 0 ? &pieces->parts[pieces->count - 1] : NULL;
-    if (last && (const uint8_t *)last->iov_base + last->iov_len == data) {
-        last->iov_len += size;
+    if (pieces->count == PARTS_MAX) flush(pieces);
+    pieces->last = &pieces->parts[pieces->count++];
+    *pieces->last = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    pieces->end = data + size;
+}
+
+static inline void add_piece(struct pieces *pieces, const uint8_t *data, size_t size)
+{
+    if (pieces->end != data) {
+        begin_piece(pieces, data, size);
         return;
     }
-    if (pieces->count == PARTS_MAX) flush(pieces);
-    pieces->parts[pieces->count++] = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    pieces->last->iov_len += size;
+    pieces->end += size;
 }
 
 /* Messages that say something to us, too. They are looked at as a whole, unless they are larger than any sensible one. */
