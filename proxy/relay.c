@@ -133,7 +133,7 @@ static bool is_server_behind(const struct client *client)
 enum walk { WALK_MORE, WALK_MESSAGE, WALK_HELD, WALK_TERMINATE, WALK_VIOLATION };
 
 /* What stands at `data`, by its header: MORE bytes are needed, a MESSAGE begins, or the client's end. */
-static enum walk look_at_header(const uint8_t *data, size_t size, struct frame *frame_out)
+static inline enum walk look_at_header(const uint8_t *data, size_t size, struct frame *frame_out)
 {
     enum codec_result header = frame_parse_header(data, size, frame_out);
     if (header == CODEC_MORE) return WALK_MORE;

@@ -365,37 +365,38 @@ static void close_message(struct outgoing *outgoing, const uint8_t *message, siz
     pass(outgoing, message, available, frame);
 }
 
+static void sync_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
+{
+    prepare_next_segment(outgoing->server);
+    pass(outgoing, message, available, frame);
+}
+
+static void function_call_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
+{
+    outgoing->client->touched |= EFFECT_OPAQUE_CODE; /* set_config is a function like any other */
+    /* Behind the function's oid it reads like a Bind behind its names. */
+    if (available > FRAME_HEADER_SIZE + sizeof(uint32_t))
+        touch_note_parameters(outgoing->client, message + FRAME_HEADER_SIZE + sizeof(uint32_t),
+                              available - FRAME_HEADER_SIZE - sizeof(uint32_t));
+    pass(outgoing, message, available, frame);
+}
+
+/* What happens to each type of message; the others pass. */
+static void (*const handlers[UINT8_MAX + 1])(struct outgoing *, const uint8_t *, size_t, const struct frame *) = {
+    [FRONTEND_PARSE] = parse_message,       [FRONTEND_BIND] = bind_message,
+    [FRONTEND_DESCRIBE] = describe_message, [FRONTEND_CLOSE] = close_message,
+    [FRONTEND_QUERY] = query_message,       [FRONTEND_EXECUTE] = execute_message,
+    [FRONTEND_SYNC] = sync_message,         [FRONTEND_FUNCTION_CALL] = function_call_message,
+};
+
 void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
 {
     if (frame->type == FRONTEND_PARSE) outgoing->client->traffic->client_parse_count++;
     if (frame->type == FRONTEND_BIND) outgoing->client->traffic->bind_count++;
     /* While the server reads on to the next Sync without looking, so do we: nothing of this takes place. */
     bool is_ignored = exchange_is_skipping(&outgoing->server->exchange) && frame->type != FRONTEND_SYNC;
-    if (is_ignored || outgoing->client->pool->mode == POOL_MODE_SESSION) {
-        pass(outgoing, message, available, frame);
-        return;
-    }
-    switch (frame->type) {
-    case FRONTEND_PARSE: parse_message(outgoing, message, available, frame); return;
-    case FRONTEND_BIND: bind_message(outgoing, message, available, frame); return;
-    case FRONTEND_DESCRIBE: describe_message(outgoing, message, available, frame); return;
-    case FRONTEND_CLOSE: close_message(outgoing, message, available, frame); return;
-    case FRONTEND_QUERY: query_message(outgoing, message, available, frame); return;
-    case FRONTEND_EXECUTE: execute_message(outgoing, message, available, frame); return;
-    case FRONTEND_SYNC:
-        prepare_next_segment(outgoing->server);
-        pass(outgoing, message, available, frame);
-        return;
-    case FRONTEND_FUNCTION_CALL:
-        outgoing->client->touched |= EFFECT_OPAQUE_CODE; /* set_config is a function like any other */
-        /* Behind the function's oid it reads like a Bind behind its names. */
-        if (available > FRAME_HEADER_SIZE + sizeof(uint32_t))
-            touch_note_parameters(outgoing->client, message + FRAME_HEADER_SIZE + sizeof(uint32_t),
-                                  available - FRAME_HEADER_SIZE - sizeof(uint32_t));
-        pass(outgoing, message, available, frame);
-        return;
-    default: pass(outgoing, message, available, frame); return;
-    }
+    bool passes = is_ignored || outgoing->client->pool->mode == POOL_MODE_SESSION || !handlers[frame->type];
+    (passes ? pass : handlers[frame->type])(outgoing, message, available, frame);
 }
 
 bool rewrite_answer_parse(struct client *client, const uint8_t *message, const struct frame *frame)
