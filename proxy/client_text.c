@@ -40,17 +40,21 @@ static uint64_t hash_parse_settings(const struct client *client)
     return context;
 }
 
-static uint64_t note_of(const struct client *client)
+static uint64_t make_note(const struct client *client)
 {
-    uint64_t note;
-    if (session_state_note(client->settings, &note)) return note;
-    note = hash_parse_settings(client) & ~(uint64_t)NOTE_FLAGS;
+    uint64_t note = hash_parse_settings(client) & ~(uint64_t)NOTE_FLAGS;
     const char *encoding = session_state_get(client->settings, "client_encoding");
     const char *strings = session_state_get(client->settings, "standard_conforming_strings");
     if (encoding) note |= NOTE_HAS_ENCODING | (sql_lex_can_read(encoding) ? NOTE_IS_SCANNABLE : 0u);
     if (strings) note |= NOTE_HAS_STRINGS | (strcmp(strings, "off") == 0 ? NOTE_HAS_BACKSLASHES : 0u);
     session_state_set_note(client->settings, note);
     return note;
+}
+
+static uint64_t note_of(const struct client *client)
+{
+    uint64_t note;
+    return session_state_note(client->settings, &note) ? note : make_note(client);
 }
 
 bool client_text_is_scannable(const struct client *client)

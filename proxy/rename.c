@@ -89,12 +89,12 @@ static const char *rename_in_parse(void *context, const char *name, uint32_t eff
 static struct statement *intern(struct client *client, const uint8_t *tail, size_t size, bool is_named)
 {
     struct statement_terms terms = {
-        .context = client_text_context(client), .is_named = is_named, .is_scannable = client_text_is_scannable(client)};
+        .context = client_text_context(client), .is_named = is_named, .is_scannable = is_named && client_text_is_scannable(client)};
     /* In a loop, one text comes again and again. */
     bool is_last = client->unnamed && statement_has(client->unnamed, tail, size, &terms);
     struct statement *statement =
         is_last ? statement_ref(client->unnamed) : statements_intern(client->host->commons->statements, tail, size, &terms);
-    if (!statement->is_scanned) statement_effects(statement, terms.is_scannable, client_text_strings(client));
+    if (!statement->is_scanned) statement_effects(statement, client_text_is_scannable(client), client_text_strings(client));
     return statement;
 }
 
