@@ -283,7 +283,8 @@ bool detector_statement(struct detector_client *client, const struct execution *
     detector->counters.statements++;
     shape->calls++;
     shape->last_seen_us = now_us;
-    trips_send(&client->owner.trips, &detector->trips, now_us);
+    bool begins_wait = trips_send(&client->owner.trips, &detector->trips, now_us);
+    if (begins_wait && client->owner.trips.gap_us > detector->settings.unit_gap_us) unit_owner_pause(&client->owner);
     struct flight *flight = flights_push(&client->flights, client->owner.trips.sent, &detector->pool);
     if (flight != NULL) {
         flight->shape = shape->key;

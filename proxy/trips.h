@@ -32,14 +32,15 @@ static inline bool trips_is_outstanding(const struct trips *trips)
     return trips->sent != trips->done;
 }
 
-/* The client sends something. `next_number` counts the waits of all clients. */
-static inline void trips_send(struct trips *trips, uint64_t *next_number, int64_t now_us)
+/* The client sends something. `next_number` counts the waits of all clients. True: a new wait begins. */
+static inline bool trips_send(struct trips *trips, uint64_t *next_number, int64_t now_us)
 {
-    if (trips->number != 0 && (trips->round == trips->sent || trips_is_outstanding(trips))) return;
+    if (trips->number != 0 && (trips->round == trips->sent || trips_is_outstanding(trips))) return false;
     trips->number = ++*next_number;
     trips->round = trips->sent;
     trips->sent_us = now_us;
     trips->gap_us = trips->ready_us != 0 ? now_us - trips->ready_us : -1;
+    return true;
 }
 
 /* What the present wait costs when its answer is complete now: the pause before it, and itself. -1: not known. */

@@ -26,6 +26,17 @@ void unit_owner_mark(struct unit_owner *owner)
     if (owner->edge == UNIT_EDGE_NONE) owner->edge = UNIT_EDGE_MARK;
 }
 
+/* What comes in front of a transaction's first statement may be BEGIN, and SET LOCAL. */
+static bool is_amid_transaction(const struct unit_owner *owner)
+{
+    return owner->is_in_transaction && owner->transaction != 0;
+}
+
+void unit_owner_pause(struct unit_owner *owner)
+{
+    if (!is_amid_transaction(owner)) owner->has_paused = true;
+}
+
 void unit_owner_begin_transaction(struct unit_owner *owner)
 {
     struct unit *unit = unit_owner_unit(owner);
@@ -207,6 +218,8 @@ static void mind_edges(struct unit_edges *edges, struct unit_owner *owner, const
                        int64_t now_us)
 {
     struct unit *unit = unit_owner_unit(owner);
+    bool is_paused = owner->has_paused;
+    owner->has_paused = false;
     if (unit == NULL) return;
     if (has_another_route(unit, execution->tags)) {
         owner->edge = UNIT_EDGE_MARK;
@@ -214,9 +227,7 @@ static void mind_edges(struct unit_edges *edges, struct unit_owner *owner, const
     } else if (now_us - unit->started_us >= UNIT_AGE_MAX_US || unit->statements >= UNIT_STATEMENTS_MAX) {
         owner->edge = UNIT_EDGE_NONE;
         close_unit(edges, unit, now_us);
-    } else if (!owner->is_in_transaction && !trips_is_outstanding(&owner->trips)) {
-        bool is_paused = owner->trips.ready_us != 0 && now_us - owner->trips.ready_us > edges->gap_us;
-        if (owner->edge != UNIT_EDGE_MARK && !is_paused) return;
+    } else if (is_paused || (owner->edge == UNIT_EDGE_MARK && !is_amid_transaction(owner) && !trips_is_outstanding(&owner->trips))) {
         if (is_continued(unit, shape, execution)) {
             owner->edge = UNIT_EDGE_NONE;
         } else if (owner->edge == UNIT_EDGE_MARK) {
@@ -288,6 +299,7 @@ void unit_edges_forget(struct unit_edges *edges, struct unit_owner *owner, int64
     if (unit != NULL) close_unit(edges, unit, now_us);
     owner->is_in_transaction = false;
     owner->edge = UNIT_EDGE_NONE;
+    owner->has_paused = false;
     trips_begin(&owner->trips);
 }
 

@@ -39,6 +39,7 @@ struct unit_owner {
     struct unit *unit; /* the untagged one; its own while the serials are equal */
     uint64_t unit_serial;
     enum unit_edge edge; /* between its last statement and the next */
+    bool has_paused;     /* so long there that its unit may be over */
     bool is_in_transaction;
     uint32_t transaction; /* its number in the unit; 0: no statement of it counted yet */
     struct trips trips;
@@ -53,6 +54,8 @@ static inline struct unit *unit_owner_unit(const struct unit_owner *owner)
 {
     return owner->unit != NULL && owner->unit->serial == owner->unit_serial ? owner->unit : NULL;
 }
+/* It sends something after a pause, for as long as nothing is counted in its transaction. */
+void unit_owner_pause(struct unit_owner *owner);
 /* Outside a transaction it sent what connection pools send between two users of a connection. */
 void unit_owner_mark(struct unit_owner *owner);
 /* What it sends from now on is in a transaction. */
