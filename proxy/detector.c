@@ -318,6 +318,11 @@ void detector_learn(struct detector_client *client, uint64_t fingerprint, const 
     (void)shapes_learn(client->detector->shapes, client->owner.scope, fingerprint, description, now_us);
 }
 
+void detector_begun(struct detector_client *client)
+{
+    unit_owner_begin_transaction(&client->owner);
+}
+
 void detector_sync(struct detector_client *client)
 {
     client->owner.trips.sent++;

@@ -75,6 +75,8 @@ bool detector_wants_values(const struct detector *detector);
 /* False: the shape is not known, nothing has been noted; tell what it is with detector_learn, and this again. */
 bool detector_statement(struct detector_client *client, const struct execution *execution, int64_t now_us)
     __attribute__((warn_unused_result));
+/* The execution that is told next is in a transaction, whose BEGIN was not told. */
+void detector_begun(struct detector_client *client);
 void detector_learn(struct detector_client *client, uint64_t fingerprint, const struct shape_description *description, int64_t now_us);
 void detector_sync(struct detector_client *client);
 /* The text of the shape that the oldest execution not completed is of, without values; NULL: not known. Valid until the next call of anything here. */

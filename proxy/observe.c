@@ -85,6 +85,7 @@ void observe_show_sent(struct client *client, uint8_t type, const uint8_t *body,
     struct tap_text text = {.is_scannable = true};
     if (type == FRONTEND_QUERY || type == FRONTEND_PARSE)
         text = (struct tap_text){.is_scannable = client_text_is_scannable(client), .strings = client_text_strings(client)};
+    text.is_begun = client->transaction == LOCAL_BEGINNING;
     tap_sent(client->tap, type, body, available, size, &text, commons->now_us);
 }
 

@@ -100,6 +100,7 @@ void tap_sent(struct tap *tap, uint8_t type, const uint8_t *body, size_t availab
                              .event = TAP_EVENT_SENT,
                              .type = type,
                              .is_scannable = text->is_scannable,
+                             .is_begun = text->is_begun,
                              .strings = text->strings},
          body);
 }

@@ -28,10 +28,11 @@ void tap_application_name(struct tap *tap, const char *name, int64_t now_us);
 struct tap_text {
     bool is_scannable; /* else it is not read */
     enum sql_strings strings;
+    bool is_begun; /* the client is in a transaction whose BEGIN was not sent */
 };
 /*
- * The client sent a message, as it came from it: `body` holds `available` of its `size` bytes. `text` is looked at for Query and Parse alone. Of messages that the server
- * ignores because it skips to the next Sync it may be told or not.
+ * The client sent a message, as it came from it: `body` holds `available` of its `size` bytes. `text` is looked at for Query and Parse alone, is_begun for Query and Execute.
+ * Of messages that the server ignores because it skips to the next Sync it may be told or not.
  */
 void tap_sent(struct tap *tap, uint8_t type, const uint8_t *body, size_t available, size_t size, const struct tap_text *text,
               int64_t now_us);

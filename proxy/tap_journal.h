@@ -28,6 +28,7 @@ struct tap_record {
     uint8_t event;      /* enum tap_event */
     uint8_t type;       /* of the message */
     bool is_scannable;  /* SENT: as in struct tap_text */
+    bool is_begun;      /* the same */
     bool is_at_rest;    /* after it nothing is owed to the client */
     enum sql_strings strings;
 };

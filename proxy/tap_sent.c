@@ -295,6 +295,7 @@ void tap_sent_read(struct tap *tap, const struct tap_record *record, const uint8
     if (type == FRONTEND_CLOSE && is_whole) close_statement(tap, body, record->size);
     if (type == FRONTEND_SYNC) tap->is_skipping = false;
     if (tap->is_skipping) return;
+    if (record->is_begun && (type == FRONTEND_QUERY || type == FRONTEND_EXECUTE)) detector_begun(tap->client);
     if (!tap->is_lost) look_at_message(tap, record, body);
     /* Rounds can be followed where executions cannot. */
     if (type == FRONTEND_SYNC || type == FRONTEND_QUERY || type == FRONTEND_FUNCTION_CALL) detector_sync(tap->client);

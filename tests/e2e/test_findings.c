@@ -114,6 +114,24 @@ Test(findings, the_parents_column_is_asked_for_by_name)
     proxy_finish(&proxy);
 }
 
+/* BEGIN goes to no server of its own: what follows it is in the transaction all the same. */
+Test(findings, the_first_statement_of_a_transaction_counts)
+{
+    make_tables();
+    struct proxy *proxy = start("");
+    PGconn *boss = console(proxy);
+    PGconn *client = application(proxy);
+    sql_run(client, "begin");
+    for (int i = 0; i < 3; i++) sql_run(client, "select id from child where id = 1000");
+    sql_run(client, "commit");
+    WAIT_FOR(is_told(boss, "confidence", "proven"), LONG_MS);
+    cr_expect(is_told(boss, "verdict", "exact_duplicate"));
+    cr_expect(is_told(boss, "n_max", "3"));
+    PQfinish(client);
+    PQfinish(boss);
+    proxy_finish(&proxy);
+}
+
 /* The question waits for the lock on pg_class. */
 static bool hangs(PGconn *direct)
 {

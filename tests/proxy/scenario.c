@@ -364,6 +364,10 @@ static void run_client_line(struct player *player, char *name, char *text, size_
         log_in(player, client);
     } else if (strcmp(text, "logout") == 0) {
         detector_client_free(&client->client, player->now_us);
+    } else if (strcmp(text, "begun") == 0) {
+        log_in(player, client);
+        detector_begun(client->client);
+        client->is_in_transaction = true;
     } else if (strncmp(text, "application ", 12) == 0) {
         log_in(player, client);
         detector_application_name(client->client, text + 12, player->now_us);
