@@ -142,7 +142,10 @@ void finding_suggestion(const struct finding *finding, char *text_out, size_t si
         .link = parent->shape ? parent->link : LINK_NONE,
         .framework = finding->framework,
         .shape_text = finding->shape,
-        .slot = parent->shape ? parent->slot : finding->varying_slot,
+        .slot = !parent->shape              ? finding->varying_slot
+                : parent->slot != UINT8_MAX ? parent->slot
+                                            : -1,
+        .varies_elsewhere = parent->shape && parent->slot != UINT8_MAX && finding->varying_slot < 0,
         .parent_table = parent->table,
         .parent_column = parent->column[0] != '\0' ? parent->column : parent->label,
     };

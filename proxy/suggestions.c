@@ -77,25 +77,60 @@ static void find_table(const char *text, char name_out[NAME_MAX_SIZE])
     }
 }
 
-/* The column in "col = $k"; "" when the text does not have it so. */
+/* What stands before `end`. */
+static void name_before(const char *text, const char *end, char name_out[NAME_MAX_SIZE])
+{
+    const char *start = end;
+    if (start > text && start[-1] == '"') {
+        start--;
+        while (start > text && start[-1] != '"') start--;
+        if (start > text) start--;
+    }
+    while (start > text && is_name_byte(start[-1])) start--;
+    copy_last_part(start, end, name_out);
+}
+
+/* Of the only list; of several nobody knows which. */
+static void find_column_of_list(const char *text, char name_out[NAME_MAX_SIZE])
+{
+    const char *found = strstr(text, " in (...)");
+    if (found != NULL && strstr(found + 1, " in (...)") == NULL) name_before(text, found, name_out);
+}
+
+/* The column in "col = $k", or in "col in (...)" when the slot has no number; "" when the text does not have it so. JDBC writes "col = ($k)". */
 static void find_column(const char *text, int slot, char name_out[NAME_MAX_SIZE])
 {
     char placeholder[16];
     name_out[0] = '\0';
-    if (slot < 0) return;
-    int size = snprintf(placeholder, sizeof placeholder, " = $%d", slot + 1);
-    for (const char *found = strstr(text, placeholder); found; found = strstr(found + 1, placeholder)) {
-        if (isdigit((unsigned char)found[size])) continue;
-        const char *start = found;
-        if (start > text && start[-1] == '"') {
-            start--;
-            while (start > text && start[-1] != '"') start--;
-            if (start > text) start--;
-        }
-        while (start > text && is_name_byte(start[-1])) start--;
-        copy_last_part(start, found, name_out);
+    if (slot < 0) {
+        find_column_of_list(text, name_out);
         return;
     }
+    int size = snprintf(placeholder, sizeof placeholder, "$%d", slot + 1);
+    for (const char *equals = strstr(text, " = "); equals; equals = strstr(equals + 1, " = ")) {
+        const char *value = equals + 3;
+        if (*value == '(') value++;
+        if (strncmp(value, placeholder, (size_t)size) != 0 || isdigit((unsigned char)value[size])) continue;
+        name_before(text, equals, name_out);
+        return;
+    }
+}
+
+/* One number for each value, and no row of it: a JOIN would not do. */
+static bool is_summary(const char *text)
+{
+    static const char *const starts[] = {"count(", "sum(", "max(", "min(", "avg(", "exists (", "exists("};
+    if (strncmp(text, "select ", 7) != 0 || strstr(text, " group by ") != NULL) return false;
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
+        if (strncmp(text + 7, starts[i], strlen(starts[i])) == 0) return true;
+    return false;
+}
+
+static bool ends_like_foreign_key(const char *column)
+{
+    size_t size = strlen(column);
+    if (size > 0 && column[size - 1] == '"') size--;
+    return size > 3 && strncmp(column + size - 3, "_id", 3) == 0;
 }
 
 /* "u1_0." with Hibernate 6, "user0_." with 5. */
@@ -147,6 +182,10 @@ enum framework framework_of_text(const char *text)
     char table[NAME_MAX_SIZE], start[NAME_MAX_SIZE + 16], where[NAME_MAX_SIZE + 16];
     find_table(text, table);
     if (has_hibernate_alias(text)) return FRAMEWORK_HIBERNATE;
+    if (strncmp(text, "select count(*) as __count from ", 32) == 0) return FRAMEWORK_DJANGO;
+    if (strncmp(text, "select $1 as a from ", 20) == 0 || strncmp(text, "select ($1) as a from ", 22) == 0) return FRAMEWORK_DJANGO;
+    if (strncmp(text, "select $1 as one from ", 22) == 0) return FRAMEWORK_RAILS;
+    if (strncmp(text, "select count(*) as aggregate from ", 34) == 0) return FRAMEWORK_LARAVEL;
     if (has_sqlalchemy_label(text)) return FRAMEWORK_SQLALCHEMY;
     if (strncmp(text, "select public.", 14) == 0 && strstr(text, " from public.") && strstr(text, " offset $")) return FRAMEWORK_PRISMA;
     if (table[0] == '\0') return FRAMEWORK_UNKNOWN;
@@ -215,32 +254,80 @@ static void add_for_to_many(struct draft *draft, enum framework framework, const
     }
 }
 
+static void add_for_summary(struct draft *draft, enum framework framework)
+{
+    switch (framework) {
+    case FRAMEWORK_DJANGO: add(draft, ", in Django annotate()"); return;
+    case FRAMEWORK_RAILS: add(draft, ", in Rails .group().count or a counter cache"); return;
+    case FRAMEWORK_LARAVEL: add(draft, ", in Laravel ->withCount() or ->withExists()"); return;
+    case FRAMEWORK_SQLALCHEMY:
+    case FRAMEWORK_HIBERNATE:
+    case FRAMEWORK_PRISMA:
+    case FRAMEWORK_UNKNOWN:
+    case FRAMEWORK_COUNT: return;
+    }
+}
+
+/* Where nobody knows what the values come from. */
+static void add_for_any(struct draft *draft, enum framework framework)
+{
+    switch (framework) {
+    case FRAMEWORK_DJANGO: add(draft, ", in Django select_related() or prefetch_related() if they come from a list"); return;
+    case FRAMEWORK_RAILS: add(draft, ", in Rails .includes() if they come from a list"); return;
+    case FRAMEWORK_SQLALCHEMY: add(draft, ", in SQLAlchemy selectinload() if they come from a list"); return;
+    case FRAMEWORK_HIBERNATE: add(draft, ", in Hibernate @BatchSize or JOIN FETCH if they come from a list"); return;
+    case FRAMEWORK_LARAVEL: add(draft, ", in Laravel ->with() if they come from a list"); return;
+    case FRAMEWORK_PRISMA: add(draft, ", in Prisma include: if they come from a list"); return;
+    case FRAMEWORK_UNKNOWN:
+    case FRAMEWORK_COUNT: return;
+    }
+}
+
+/* How the parent may fetch it all: a JOIN keeps its rows as they are only when it finds one each. */
+enum fetch { FETCH_UNKNOWN, FETCH_ONE, FETCH_MANY, FETCH_SUMMARY };
+
+static enum fetch fetch_of(const struct suggestion_subject *subject, const char *column, const char *parent_column)
+{
+    if (is_summary(subject->shape_text)) return FETCH_SUMMARY;
+    if (subject->link != LINK_TO_ONE && subject->link != LINK_TO_MANY) return FETCH_UNKNOWN;
+    /* A foreign key of the child's finds one row by chance. */
+    bool is_reverse = ends_like_foreign_key(column) && !ends_like_foreign_key(parent_column);
+    return subject->link == LINK_TO_MANY || is_reverse ? FETCH_MANY : FETCH_ONE;
+}
+
 static void write_n_plus_one(struct draft *draft, const struct suggestion_subject *subject, const char *table, const char *column)
 {
-    bool has_parent = subject->link == LINK_TO_ONE || subject->link == LINK_TO_MANY;
     const char *parent_table = subject->parent_table ? subject->parent_table : "";
     const char *parent_column = subject->parent_column ? subject->parent_column : "";
+    enum fetch fetch = fetch_of(subject, column, parent_column);
     bool is_latest_of_each = strstr(subject->shape_text, " order by ") != NULL && strstr(subject->shape_text, " limit $") != NULL;
-    const char *name = column[0] != '\0' ? column : "col";
 
     add(draft, "candidate fix: ");
-    if (is_latest_of_each) {
-        add(draft, "one query for all, SELECT DISTINCT ON (%s) ... WHERE %s = ANY($1) ORDER BY %s, ... (or LATERAL)", name, name, name);
-    } else if (has_parent && subject->link == LINK_TO_ONE && table[0] != '\0' && parent_table[0] != '\0' && parent_column[0] != '\0') {
-        add(draft, "JOIN %s ON %s.%s = %s.%s in the parent query", table, table, name, parent_table, parent_column);
+    if (column[0] == '\0') {
+        add(draft, "one query for all values, joined with a list of them (unnest or VALUES)%s",
+            fetch == FETCH_ONE ? ", or a JOIN in the parent query" : "");
+    } else if (fetch == FETCH_SUMMARY) {
+        add(draft, "one query for all values, SELECT %s, ... WHERE %s = ANY($1) GROUP BY %s", column, column, column);
+    } else if (is_latest_of_each) {
+        add(draft, "one query for all, SELECT DISTINCT ON (%s) ... WHERE %s = ANY($1) ORDER BY %s, ... (or LATERAL)", column, column,
+            column);
+    } else if (fetch == FETCH_ONE && table[0] != '\0' && parent_table[0] != '\0' && parent_column[0] != '\0') {
+        add(draft, "JOIN %s ON %s.%s = %s.%s in the parent query", table, table, column, parent_table, parent_column);
     } else {
-        add(draft, "one query for all values, WHERE %s = ANY($1)%s", name,
-            subject->link == LINK_TO_ONE ? ", or a JOIN in the parent query" : "");
+        add(draft, "one query for all values, WHERE %s = ANY($1)%s", column, fetch == FETCH_ONE ? ", or a JOIN in the parent query" : "");
     }
-    if (subject->link == LINK_TO_MANY) {
-        add_for_to_many(draft, subject->framework, table);
-    } else {
-        char relation[NAME_MAX_SIZE];
-        relation_of(parent_column[0] != '\0' ? parent_column : (table[0] != '\0' ? table : name), relation);
-        /* A parent's key that finds one row is a one-to-one the other way round, known by the child's table. */
-        if (strcmp(relation, "id") == 0 && table[0] != '\0') snprintf(relation, sizeof relation, "%s", table);
-        add_for_to_one(draft, subject, relation);
+    if (subject->varies_elsewhere && column[0] != '\0') add(draft, " (other parameters vary, too)");
+    switch (fetch) {
+    case FETCH_SUMMARY: add_for_summary(draft, subject->framework); return;
+    case FETCH_MANY: add_for_to_many(draft, subject->framework, table); return;
+    case FETCH_UNKNOWN: add_for_any(draft, subject->framework); return;
+    case FETCH_ONE: break;
     }
+    char relation[NAME_MAX_SIZE];
+    relation_of(parent_column[0] != '\0' ? parent_column : (table[0] != '\0' ? table : column), relation);
+    /* A parent's key that finds one row is a one-to-one the other way round, known by the child's table. */
+    if (strcmp(relation, "id") == 0 && table[0] != '\0') snprintf(relation, sizeof relation, "%s", table);
+    add_for_to_one(draft, subject, relation);
 }
 
 static void add_write_idiom(struct draft *draft, enum framework framework, bool is_insert)
@@ -276,9 +363,10 @@ void suggestion_write(const struct suggestion_subject *subject, char *text_out, 
         add(&draft, "candidate fix: one query without LIMIT read through a cursor, or larger pages; if pages, by key and not by OFFSET");
         break;
     case VERDICT_WRITE_LOOP:
-        add(&draft, "candidate fix: one statement for all rows, UPDATE ... FROM (VALUES ...) or WHERE %s = ANY($1), or pipelining",
+        add(&draft, "candidate fix: one statement for all rows, %s WHERE %s = ANY($1), or pipelining",
+            strncmp(subject->shape_text, "delete ", 7) == 0 ? "DELETE ..." : "UPDATE ... FROM (VALUES ...) or",
             column[0] != '\0' ? column : "key");
-        add_write_idiom(&draft, subject->framework, false);
+        if (strncmp(subject->shape_text, "delete ", 7) != 0) add_write_idiom(&draft, subject->framework, false);
         break;
     case VERDICT_INSERT_LOOP:
         add(&draft, "candidate fix: INSERT with several rows of VALUES, COPY, or pipelining");

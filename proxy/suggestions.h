@@ -24,6 +24,7 @@ struct suggestion_subject {
     enum framework framework;
     const char *shape_text;    /* canonical, of the repeated statement */
     int slot;                  /* that varies, from 0; -1: not known */
+    bool varies_elsewhere;     /* others vary as well */
     const char *parent_table;  /* NULL or "": not known */
     const char *parent_column; /* the same */
 };

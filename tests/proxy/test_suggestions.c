@@ -67,7 +67,69 @@ Test(suggestions, the_column_is_the_one_of_the_slot)
     subject.slot = 10;
     cr_expect_not_null(strstr(suggest(&subject), "WHERE b = ANY($1)"), "%s", suggest(&subject));
     subject.slot = -1;
-    cr_expect_not_null(strstr(suggest(&subject), "WHERE col = ANY($1)"), "%s", suggest(&subject));
+    cr_expect_not_null(strstr(suggest(&subject), "unnest or VALUES"), "%s", suggest(&subject));
+    cr_expect_null(strstr(suggest(&subject), "ANY"), "%s", suggest(&subject));
+    subject.shape_text = "select * from t where created > $1 and id in (...)";
+    cr_expect_not_null(strstr(suggest(&subject), "WHERE id = ANY($1)"), "%s", suggest(&subject));
+    subject.shape_text = "select * from t where id in (...) and b in (...)";
+    cr_expect_not_null(strstr(suggest(&subject), "unnest or VALUES"), "%s", suggest(&subject));
+    subject.shape_text = "select * from t where a = ($1) and b = ($11)"; /* JDBC, in its simple mode */
+    subject.slot = 10;
+    cr_expect_not_null(strstr(suggest(&subject), "WHERE b = ANY($1)"), "%s", suggest(&subject));
+    subject.shape_text = "select * from t where at >= $1 and at < $2";
+    subject.slot = 0;
+    cr_expect_not_null(strstr(suggest(&subject), "unnest or VALUES"), "%s", suggest(&subject));
+}
+
+Test(suggestions, other_parameters_that_vary_are_said)
+{
+    struct suggestion_subject subject = to_one(FRAMEWORK_UNKNOWN);
+    cr_expect_null(strstr(suggest(&subject), "vary"), "%s", suggest(&subject));
+    subject.shape_text = "select * from t where a = $1 and b = $2";
+    subject.varies_elsewhere = true;
+    cr_expect_not_null(strstr(suggest(&subject), "(other parameters vary, too)"), "%s", suggest(&subject));
+}
+
+/* The rows of a list's own key, one each by chance: no relation that can be joined, and nothing of that name in Django. */
+Test(suggestions, a_foreign_key_of_the_child_is_to_many)
+{
+    struct suggestion_subject subject = to_one(FRAMEWORK_DJANGO);
+    subject.shape_text = "select book.id, book.author_id from book where book.author_id = $1";
+    subject.parent_table = "author";
+    subject.parent_column = "id";
+    cr_expect_not_null(strstr(suggest(&subject), "WHERE author_id = ANY($1), in Django prefetch_related()"), "%s", suggest(&subject));
+    cr_expect_null(strstr(suggest(&subject), "JOIN"), "%s", suggest(&subject));
+}
+
+Test(suggestions, counts_are_grouped_and_not_joined)
+{
+    static const char *const texts[] = {"select count(*) as __count from book where book.author_id = $1",
+                                        "select exists (select $1 from book where author_id = $2)"};
+    for (int i = 0; i < 2; i++) {
+        struct suggestion_subject subject = to_one(FRAMEWORK_DJANGO);
+        subject.shape_text = texts[i];
+        subject.slot = i;
+        subject.parent_column = "id";
+        cr_expect_not_null(strstr(suggest(&subject), "WHERE author_id = ANY($1) GROUP BY author_id, in Django annotate()"), "%s",
+                           suggest(&subject));
+        cr_expect_null(strstr(suggest(&subject), "JOIN"), "%s", suggest(&subject));
+    }
+}
+
+Test(suggestions, rows_are_deleted_together)
+{
+    struct suggestion_subject subject = {
+        .verdict = VERDICT_WRITE_LOOP, .framework = FRAMEWORK_DJANGO, .shape_text = "delete from t where id = $1"};
+    cr_expect_str_eq(suggest(&subject), "candidate fix: one statement for all rows, DELETE ... WHERE id = ANY($1), or pipelining");
+}
+
+Test(suggestions, without_a_parent_no_relation_is_named)
+{
+    struct suggestion_subject subject = to_one(FRAMEWORK_DJANGO);
+    subject.link = LINK_NONE;
+    subject.parent_table = subject.parent_column = NULL;
+    cr_expect_not_null(strstr(suggest(&subject), "select_related() or prefetch_related() if they come from a list"), "%s",
+                       suggest(&subject));
 }
 
 Test(suggestions, every_verdict_has_one_and_none_overflows)
@@ -108,6 +170,10 @@ Test(suggestions, frameworks_by_their_habits)
     cr_expect_eq(
         framework_of_text("select public.\"User\".id from public.\"User\" where (public.\"User\".id = $1 and $2 = $3) limit $4 offset $5"),
         FRAMEWORK_PRISMA);
+    cr_expect_eq(framework_of_text("select count(*) as __count from book where book.author_id = $1"), FRAMEWORK_DJANGO);
+    cr_expect_eq(framework_of_text("select $1 as a from book where book.author_id = $2 limit $3"), FRAMEWORK_DJANGO);
+    cr_expect_eq(framework_of_text("select $1 as one from book where book.author_id = $2 limit $3"), FRAMEWORK_RAILS);
+    cr_expect_eq(framework_of_text("select count(*) as aggregate from book where book.author_id = $1"), FRAMEWORK_LARAVEL);
     static const char *const plain[] = {
         "", "select", "select * from t where id = $1", "select a, b from t", "update t set a = $1", "_1.", "select x from", "begin"};
     for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) cr_expect_eq(framework_of_text(plain[i]), FRAMEWORK_UNKNOWN, "%s", plain[i]);
