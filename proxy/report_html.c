@@ -72,16 +72,6 @@ static bool is_gone(const struct text_table *table, size_t row)
     return strcmp(cell(table, row, "trend"), trend_word(TREND_GONE)) == 0;
 }
 
-static void put_words(FILE *out, const char *text)
-{
-    char words[64];
-    if (strcmp(text, verdict_word(VERDICT_N_PLUS_ONE)) == 0) text = "N+1";
-    snprintf(words, sizeof words, "%s", text);
-    for (char *at = words; *at; at++)
-        if (*at == '_') *at = ' ';
-    put(out, words);
-}
-
 static void put_time(FILE *out, double ms)
 {
     if (ms >= 60000)
@@ -238,6 +228,13 @@ static void put_seen(FILE *out, const struct text_table *table, size_t row)
     fprintf(out, " %ss</dd></div>", unit_word(table, row));
 }
 
+static const char *title(const struct text_table *table, size_t row)
+{
+    const char *word = cell(table, row, "verdict");
+    int verdict = verdict_find(word);
+    return verdict < 0 ? word : verdict_title((enum verdict)verdict);
+}
+
 static const char *meaning(const struct text_table *table, size_t row)
 {
     int verdict = verdict_find(cell(table, row, "verdict"));
@@ -250,7 +247,7 @@ static void put_finding(FILE *out, const struct text_table *table, size_t row)
     fputs("<article><h3>", out);
     put(out, cell(table, row, "route"));
     fputs(": ", out);
-    put_words(out, cell(table, row, "verdict"));
+    put(out, title(table, row));
     fprintf(out, ", %.0f times in a %s</h3>", report_times(table, row), unit_word(table, row));
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
         fputs("<span class=\"tag ", out);

@@ -7,12 +7,17 @@
 #include <string.h>
 
 static const char *const verdict_words[] = {
-#define X(name, word, text) [name] = word,
+#define X(name, word, title, text) [name] = word,
+#include "proxy/verdicts.def"
+#undef X
+};
+static const char *const verdict_titles[] = {
+#define X(name, word, title, text) [name] = title,
 #include "proxy/verdicts.def"
 #undef X
 };
 static const char *const verdict_texts[] = {
-#define X(name, word, text) [name] = text,
+#define X(name, word, title, text) [name] = text,
 #include "proxy/verdicts.def"
 #undef X
 };
@@ -37,6 +42,11 @@ static int find_word(const char *const *words, int count, const char *word)
 const char *verdict_word(enum verdict verdict)
 {
     return verdict_words[verdict];
+}
+
+const char *verdict_title(enum verdict verdict)
+{
+    return verdict_titles[verdict];
 }
 
 const char *verdict_text(enum verdict verdict)

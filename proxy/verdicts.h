@@ -12,7 +12,7 @@
  * or the unit's certain edges show it, `likely` when only the parameters speak for it, `candidate` when even the unit's edges are a guess.
  */
 enum verdict {
-#define X(name, word, text) name,
+#define X(name, word, title, text) name,
 #include "proxy/verdicts.def"
 #undef X
     VERDICT_COUNT
@@ -30,8 +30,9 @@ enum unit_kind {
 };
 
 const char *verdict_word(enum verdict verdict);
-const char *verdict_text(enum verdict verdict); /* a sentence for people */
-int verdict_find(const char *word);             /* -1: none */
+const char *verdict_title(enum verdict verdict); /* "N+1": for people */
+const char *verdict_text(enum verdict verdict);  /* a sentence for people */
+int verdict_find(const char *word);              /* -1: none */
 const char *confidence_word(enum confidence confidence);
 int confidence_find(const char *word);
 const char *severity_word(enum severity severity);

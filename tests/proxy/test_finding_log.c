@@ -52,6 +52,7 @@ Test(finding_log, has_what_a_person_needs)
     static const char *const parts[] = {
         " warning duplicate_queries ",
         "verdict=n_plus_one",
+        "title=N+1 ",
         "confidence=proven",
         "severity=critical",
         " n=44 ",
