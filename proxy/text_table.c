@@ -218,10 +218,48 @@ static void print_row(const struct text_table *table, size_t row, const size_t *
     fputc('\n', out);
 }
 
+/* So much of the text as has room on a line, best up to a blank. */
+static size_t fitting(const char *text, size_t room)
+{
+    char shown[UTF8_SHOWN_SIZE];
+    size_t at = 0, used = 0, blank = 0, width;
+    while (text[at]) {
+        size_t size = next_character(text + at, shown, &width);
+        if (used + width > room) return blank > 0 ? blank : at;
+        if (text[at] == ' ') blank = at;
+        used += width;
+        at += size;
+    }
+    return at;
+}
+
+static void print_part(const char *text, size_t size, size_t indent, FILE *out)
+{
+    char *part = memory_strdup(text);
+    struct line line = {.out = out};
+    part[size] = '\0';
+    put_padding(&line, indent);
+    put_cell(&line, part);
+    free(part);
+}
+
+/* On further lines, as far as it goes. */
 static void print_note(const char *text, const struct text_table_view *view, FILE *out)
 {
+    enum { INDENT = 4, INDENT_MORE = 6, LINES_MAX = 4, ROOM_MIN = 20 };
+    size_t size = strlen(text), indent = INDENT;
+    for (int lines = 1; view->width >= INDENT_MORE + ROOM_MIN && lines < LINES_MAX; lines++) {
+        size = fitting(text, view->width - indent);
+        if (!text[size]) break;
+        print_part(text, size, indent, out);
+        fputc('\n', out);
+        text += size;
+        while (*text == ' ') text++;
+        indent = INDENT_MORE;
+        size = strlen(text);
+    }
     struct line line = {.out = out, .width = view->width};
-    put_padding(&line, 4);
+    put_padding(&line, indent);
     put_cell(&line, text);
     fputc('\n', out);
 }

@@ -16,7 +16,7 @@ void text_table_free(struct text_table **table);
 void text_table_name(struct text_table *table, size_t column, const char *name, bool is_number);
 /* Cells row by row, from the left; NULL is no value. */
 void text_table_add(struct text_table *table, const char *cell);
-/* A line of its own under the row that was completed last, for people only; the text is copied. */
+/* A line of its own, or a few, under the row that was completed last, for people only; the text is copied. */
 void text_table_note(struct text_table *table, const char *text);
 
 size_t text_table_rows(const struct text_table *table);
@@ -34,7 +34,7 @@ void text_table_sort_down(struct text_table *table, const char *name);
 struct text_table_view {
     const char *const *names; /* only these columns, those that there are; NULL: all. Ended by NULL */
     size_t rows_max;
-    size_t width;       /* longer lines are cut; 0: never */
+    size_t width;       /* longer lines are cut, and notes go on in further ones; 0: never */
     bool is_emphasized; /* the names in reverse video */
 };
 void text_table_print(const struct text_table *table, const struct text_table_view *view, FILE *out);

@@ -183,7 +183,7 @@ Test(report, text_adds_up)
     FILE *out = open_memstream(&text, &size);
     report_text_print(table, 0, out);
     fclose(out);
-    const char *head = strstr(text, "TIMES/UNIT  DISTINCT  DUP  UNITS"), *row = head ? strchr(head, '\n') : NULL;
+    const char *head = strstr(text, "N/UNIT  DISTINCT  DUP  UNITS"), *row = head ? strchr(head, '\n') : NULL;
     cr_assert_not_null(row, "%s", text);
     unsigned times, distinct, duplicates, units;
     cr_assert_eq(sscanf(row + (head - text), "%u %u %u %u", &times, &distinct, &duplicates, &units), 4, "%s", text);
@@ -226,9 +226,35 @@ Test(report, text_for_a_terminal)
     FILE *out = open_memstream(&text, &size);
     report_text_print(table, 0, out);
     fclose(out);
-    cr_expect_not_null(strstr(text, "n plus one to one"), "%s", text);
+    cr_expect_not_null(strstr(text, "N+1 to one"), "%s", text);
     cr_expect_not_null(strstr(text, "parent: owner_id (44 rows, in order 1.000) -> $1"), "%s", text);
     cr_expect_null(strchr(text, '\033'));
+    free(text);
+}
+
+/* On 80 columns route and query have lines of their own, and no figure is cut off. */
+Test(report, text_for_a_narrow_terminal)
+{
+    struct observation wide = n_plus_one();
+    wide.shape =
+        "select biz_user.id, biz_user.name, biz_user.email, biz_user.created_at, (select now() from dual) from biz_user where id = $1";
+    wide.fingerprint = 79;
+    observe(wide, start_us + 6 * second_us);
+    text_table_free(&table);
+    table = report_table(findings, 0, start_us + 7 * second_us);
+    char *text, *rest;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    report_text_print(table, 80, out);
+    fclose(out);
+    cr_expect_not_null(strstr(text, "LOST/UNIT\n"), "%s", text);
+    cr_expect_not_null(strstr(text, "31.0 ms\n"), "%s", text);
+    cr_expect_not_null(strstr(text, "\n    route: /api/businesses\n    query: select * from biz_user where id = $1 limit $2\n"), "%s",
+                       text);
+    cr_expect_not_null(strstr(text, "\n    query: select ... from biz_user where id = $1\n"), "%s", text);
+    cr_expect_null(strstr(text, "created_at"), "%s", text);
+    rest = text;
+    for (char *line; (line = strsep(&rest, "\n"));) cr_expect_leq(strlen(line), 80, "%s", line);
     free(text);
 }
 

@@ -54,6 +54,32 @@ Test(text_table, some_columns_some_rows_and_a_narrow_screen)
     expect_printed(&(struct text_table_view){.rows_max = 1, .width = 9}, "name  cou\nshop     \n");
 }
 
+static void expect_note(const char *note, size_t width, const char *expected)
+{
+    struct text_table *table = text_table_new(1);
+    text_table_name(table, 0, "a", false);
+    text_table_add(table, "b");
+    text_table_note(table, note);
+    char *text = printed(table, &(struct text_table_view){.rows_max = 1, .width = width});
+    cr_expect_str_eq(text, expected);
+    free(text);
+    text_table_free(&table);
+}
+
+Test(text_table, notes_go_on_in_further_lines)
+{
+    expect_note("one two three four five six seven", 0, "a\nb\n    one two three four five six seven\n");
+    expect_note("one two three four five six seven", 37, "a\nb\n    one two three four five six seven\n");
+    expect_note("one two three four five six seven", 36, "a\nb\n    one two three four five six\n      seven\n");
+    expect_note("abcdefghijklmnopqrstuvwxyz0123456789", 26, "a\nb\n    abcdefghijklmnopqrstuv\n      wxyz0123456789\n");
+    /* Four lines, and what is left of the fourth. */
+    expect_note("aaaaaaaaaaaaaaaaaaaaaa aaaaaaaaaaaaaaaaaaaa aaaaaaaaaaaaaaaaaaaa aaaaaaaaaaaaaaaa bbbbbbbbb", 26,
+                "a\nb\n    aaaaaaaaaaaaaaaaaaaaaa\n      aaaaaaaaaaaaaaaaaaaa\n      aaaaaaaaaaaaaaaaaaaa\n      aaaaaaaaaaaaaaaa bbb\n");
+    /* What takes more columns than bytes, and a terminal too narrow for this. */
+    expect_note("\x1b\x1b\x1b\x1b\x1b\x1b x", 26, "a\nb\n    \\x1b\\x1b\\x1b\\x1b\\x1b\n      \\x1b x\n");
+    expect_note("one two", 8, "a\nb\n    one \n");
+}
+
 Test(text_table, json)
 {
     expect_printed(NULL, "[{\"name\": \"shop\", \"count\": 7, \"note\": \"two words\"},\n"
