@@ -28,7 +28,8 @@ static const char help[] =
     "  -c, --ci=BASELINE  exit with status 1 when there is a finding that BASELINE does not cover: a report as JSON,\n"
     "                     or a list of ids. Findings that are gone, and those of severity info, need no cover\n"
     "  -S, --since=SPAN   only what was seen in this time: 90s, 10m, 2h, 1d\n" ADMIN_OPTIONS_HELP
-    "\nExit status: 0 when all went well; 1 with --ci and findings; 2 when it was called wrongly; 3 when there is no report.\n";
+    "\nExit status: 0 when all went well; 1 with --ci and findings; 2 when it was called wrongly; 3 when there is no report,\n"
+    "or no baseline.\n";
 
 struct report_options {
     struct admin_target target;
@@ -118,7 +119,7 @@ static int judge(const struct report_options *options, const struct text_table *
         printf("%zu repeated statement%s that %s does not cover:\n\n", count, count == 1 ? "" : "s", options->baseline);
         report_text_print(uncovered, terminal_width(), stdout);
         fputs("\nTo accept them, add their ids:\n", stdout);
-        for (size_t row = 0; row < count; row++) printf("%s\n", text_table_cell(uncovered, row, text_table_find(uncovered, "id")));
+        report_text_print_ids(uncovered, stdout);
     } else {
         printf("Nothing that %s does not cover.\n", options->baseline);
     }

@@ -67,6 +67,13 @@ static uint64_t mean(uint64_t sum, uint64_t count)
     return count == 0 ? 0 : (sum + count / 2) / count;
 }
 
+/* What feeds itself is its own parent, which is to be seen: to the rest of the world it is to one row or to many like any other. */
+static enum link link_of(const struct finding_parent *parent)
+{
+    if (parent->link != LINK_SELF) return parent->link;
+    return parent->rows > 1 ? LINK_TO_MANY : LINK_TO_ONE;
+}
+
 static void add_parent(struct text_table *table, const struct finding_parent *parent)
 {
     if (!parent->shape || parent->link == LINK_NONE) {
@@ -83,7 +90,7 @@ static void add_parent(struct text_table *table, const struct finding_parent *pa
     add_number(table, parent->rows);
     add_real(table, (double)parent->cover);
     add_real(table, (double)parent->inorder);
-    add_text(table, link_word(parent->link));
+    add_text(table, link_word(link_of(parent)));
 }
 
 static void add_values(struct text_table *table, const struct value_samples *values)

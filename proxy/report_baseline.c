@@ -71,7 +71,7 @@ static int read_json(struct report_baseline *baseline, const char *path, const c
     cJSON *report = cJSON_Parse(text);
     const cJSON *findings = cJSON_IsArray(report) ? report : cJSON_GetObjectItemCaseSensitive(report, "findings"), *finding;
     if (!cJSON_IsArray(findings)) {
-        error_set(error, "", "%s: not a report: it has no array \"findings\"", path);
+        error_set(error, "", report ? "%s: not a report: it has no array \"findings\"" : "%s: this is no JSON, or not all of it", path);
         cJSON_Delete(report);
         return -1;
     }

@@ -8,6 +8,7 @@
 
 #include "proxy/memory.h"
 #include "proxy/report.h"
+#include "proxy/utf8.h"
 
 static const char *cell(const struct text_table *table, size_t row, const char *name)
 {
@@ -21,14 +22,19 @@ static void add_times(struct text_table *out, const struct text_table *table, si
     text_table_add(out, times);
 }
 
+static const char *title(const struct text_table *table, size_t row)
+{
+    const char *word = cell(table, row, "verdict");
+    int verdict = verdict_find(word);
+    return verdict < 0 ? word : verdict_title((enum verdict)verdict);
+}
+
 static void add_words(struct text_table *out, const struct text_table *table, size_t row)
 {
     char words[96];
-    const char *word = cell(table, row, "verdict"), *link = cell(table, row, "parent_link");
-    int verdict = verdict_find(word);
-    bool has_link = verdict == VERDICT_N_PLUS_ONE && *link;
-    snprintf(words, sizeof words, "%s%s%s", verdict < 0 ? word : verdict_title((enum verdict)verdict), has_link ? " " : "",
-             has_link ? link : "");
+    const char *link = cell(table, row, "parent_link");
+    bool has_link = verdict_find(cell(table, row, "verdict")) == VERDICT_N_PLUS_ONE && *link;
+    snprintf(words, sizeof words, "%s%s%s", title(table, row), has_link ? " " : "", has_link ? link : "");
     for (char *at = words; *at; at++)
         if (*at == '_') *at = ' ';
     text_table_add(out, words);
@@ -166,4 +172,27 @@ void report_text_print(const struct text_table *table, size_t width, FILE *out)
     }
     text_table_print(shown, &(struct text_table_view){.names = names, .rows_max = SIZE_MAX, .width = width}, out);
     text_table_free(&shown);
+}
+
+static void put(const char *text, size_t bytes_max, FILE *out)
+{
+    char shown[UTF8_SHOWN_SIZE];
+    for (size_t at = 0; at < bytes_max && text[at];) {
+        at += utf8_shown(text + at, shown);
+        fputs(shown, out);
+    }
+}
+
+void report_text_print_ids(const struct text_table *table, FILE *out)
+{
+    enum { ROUTE_BYTES = 128, QUERY_BYTES = 100 };
+    for (size_t row = 0; row < text_table_rows(table); row++) {
+        char *query = shortened(cell(table, row, "shape"), QUERY_BYTES);
+        fprintf(out, "%s  # ", cell(table, row, "id"));
+        put(cell(table, row, "route"), ROUTE_BYTES, out);
+        fprintf(out, ": %s, ", title(table, row));
+        put(query, QUERY_BYTES, out);
+        fputc('\n', out);
+        free(query);
+    }
 }

@@ -298,6 +298,44 @@ Test(report, a_baseline_covers_what_it_names)
     cr_expect_eq(uncovered_by("[]"), 2);
 }
 
+/* What --ci prints may be put into the list as it is. */
+Test(report, ids_to_accept)
+{
+    char *text;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    report_text_print_ids(table, out);
+    fclose(out);
+    cr_expect_not_null(strstr(text, "  # /api/businesses: N+1, select * from biz_user where id = $1 limit $2\n"), "%s", text);
+    cr_expect_not_null(strstr(text, "  # <b>route</b>: exact duplicate, select "), "%s", text);
+    cr_expect_null(strchr(text, '\033'));
+    cr_expect_null(strchr(text, '\xff'));
+    cr_expect_eq(uncovered_by(text), 0);
+    free(text);
+}
+
+/* It has its own shape as the parent's; the link is one of the two there are. */
+Test(report, what_feeds_itself)
+{
+    struct observation walk = n_plus_one();
+    walk.verdict = VERDICT_RECURSIVE_WALK;
+    walk.feed.link = LINK_SELF;
+    walk.feed.rows = 1;
+    walk.parent_shape = walk.shape;
+    observe(walk, start_us + 6 * second_us);
+    walk.verdict = VERDICT_PAGINATION;
+    walk.feed.rows = 20;
+    observe(walk, start_us + 6 * second_us);
+    text_table_free(&table);
+    table = report_table(findings, 0, start_us + 7 * second_us);
+    for (size_t row = 0; row < text_table_rows(table); row++) {
+        bool is_walk = strcmp(cell(row, "verdict"), "recursive_walk") == 0, is_paging = strcmp(cell(row, "verdict"), "pagination") == 0;
+        if (!is_walk && !is_paging) continue;
+        cr_expect_str_eq(cell(row, "parent_shape"), cell(row, "shape"));
+        cr_expect_str_eq(cell(row, "parent_link"), is_walk ? "to_one" : "to_many");
+    }
+}
+
 Test(report, bad_baselines)
 {
     static const char *const bad[] = {"not an id\n", "0123456789abcde\n", "{", "{\"findings\": 5}", "{\"findings\": [{\"id\": \"x\"}]}"};
