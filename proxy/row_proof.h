@@ -10,7 +10,7 @@
 /*
  * Were the parameters of a repeated statement taken from a column of an earlier result? Each slot that varies is held against each column that is kept: cover is
  * the share of executions whose value is in the column, inorder the share found at a row not before the last one found so, used the share of the column's
- * different values that were asked for. A zeroed struct has seen nothing.
+ * different values that were asked for. Two columns may do it together (who made it, who changed it). A zeroed struct has seen nothing.
  */
 enum { ROW_PROOF_FEEDS = 8 };
 
@@ -18,8 +18,10 @@ struct row_feed {
     uint64_t serial; /* of the set */
     uint64_t value;  /* the last one found */
     uint8_t slot, column;
+    uint8_t other; /* a second column of the same rows, which feeds the slot in turn with the first; the same one: there is none */
     bool is_self;
     uint32_t tests, hits, in_order;
+    uint32_t close;  /* of those in order: in one of the next rows, or the first one with this value */
     uint32_t untold; /* executions behind the last row that was kept of a longer result: nothing can be said of them */
     uint32_t latest; /* SELF: hits in the latest result; last: in its last row */
     uint32_t last;
