@@ -16,6 +16,8 @@ enum type_oid {
     OID_UNKNOWN = 705,
     OID_BPCHAR = 1042,
     OID_VARCHAR = 1043,
+    OID_DATE = 1082,
+    OID_NUMERIC = 1700,
     OID_UUID = 2950
 };
 

@@ -23,7 +23,7 @@ struct result_columns {
     } items[DETECTOR_COLUMNS_MAX];
 };
 
-/* The body of a RowDescription; at most the first DETECTOR_COLUMNS_MAX comparable columns. False: malformed. */
+/* The body of a RowDescription; at most DETECTOR_COLUMNS_MAX comparable columns, the first ones, and integers and uuids before texts. False: malformed. */
 bool result_columns_read(struct result_columns *columns, const uint8_t *body, size_t size);
 /* Of the first row of a result that nobody described: the body of its DataRow. */
 void result_columns_guess(struct result_columns *columns, const uint8_t *body, size_t size);

@@ -111,6 +111,36 @@ static void answer(int rows, int first)
     receive_all();
 }
 
+/* Children of `values`, in a column of `type` behind so many texts; `sql` has a %s for one. */
+static void run_wide(uint32_t type, unsigned texts, const char *sql, const char *const *values, unsigned count)
+{
+    const char *names[32], *cells[32];
+    uint32_t types[32];
+    for (unsigned i = 0; i < texts; i++) {
+        names[i] = "text";
+        types[i] = 25;
+        cells[i] = "something";
+    }
+    names[texts] = "key";
+    types[texts] = type;
+    query("select * from wide");
+    begin();
+    backend_write_row_description(&writer, names, types, (uint16_t)(texts + 1));
+    for (unsigned i = 0; i < count; i++) {
+        cells[texts] = values[i];
+        backend_write_data_row(&writer, cells, (uint16_t)(texts + 1));
+    }
+    backend_write_command_complete(&writer, "SELECT 5");
+    backend_write_ready_for_query(&writer, 'I');
+    receive_all();
+    for (unsigned i = 0; i < count; i++) {
+        char child[128];
+        snprintf(child, sizeof child, sql, values[i]);
+        query(child);
+        answer(1, 1);
+    }
+}
+
 static void look(void)
 {
     now_us += 5000000;
@@ -125,6 +155,34 @@ static const struct finding_view *find(enum verdict verdict)
     for (size_t i = 0; i < view_count; i++)
         if (views[i].finding->verdict == verdict) return &views[i];
     return NULL;
+}
+
+Test(tap, the_key_of_a_wide_table_stands_behind_its_texts)
+{
+    static const char *const keys[] = {"71", "32", "55", "18", "93"};
+    run_wide(23, 20, "select id from child where id = %s", keys, 5);
+    look();
+    cr_assert_not_null(find(VERDICT_N_PLUS_ONE));
+    cr_expect_eq(find(VERDICT_N_PLUS_ONE)->finding->confidence, CONFIDENCE_PROVEN);
+    cr_expect_str_eq(find(VERDICT_N_PLUS_ONE)->finding->parent.label, "key");
+}
+
+Test(tap, keys_that_are_numeric)
+{
+    static const char *const keys[] = {"7100000000000000000001", "32", "55", "18.5", "93"};
+    run_wide(1700, 2, "select id from child where id = %s", keys, 5);
+    look();
+    cr_assert_not_null(find(VERDICT_N_PLUS_ONE));
+    cr_expect_eq(find(VERDICT_N_PLUS_ONE)->finding->confidence, CONFIDENCE_PROVEN);
+}
+
+Test(tap, keys_that_are_dates)
+{
+    static const char *const keys[] = {"2026-11-22", "2026-01-05", "2025-03-17", "2026-07-30", "2024-02-29"};
+    run_wide(1082, 2, "select id from child where day = '%s'::date", keys, 5);
+    look();
+    cr_assert_not_null(find(VERDICT_N_PLUS_ONE));
+    cr_expect_eq(find(VERDICT_N_PLUS_ONE)->finding->confidence, CONFIDENCE_PROVEN);
 }
 
 static void list_query(void)
