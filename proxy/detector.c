@@ -364,19 +364,31 @@ void detector_columns(struct detector_client *client, const struct result_column
     detector->counters.results_sampled++;
 }
 
+/* Those that the present result goes to; NULL: nowhere. */
+static struct kept_rows *rows_of_result(struct detector_client *client)
+{
+    const struct flight *flight = flights_open(&client->flights);
+    const struct unit *unit = flight && client->rows_serial != 0 ? unit_of_flight(flight) : NULL;
+    return unit != NULL && unit->kept != NULL ? kept_sets_find(unit->kept, client->rows_serial) : NULL;
+}
+
 bool detector_row(struct detector_client *client, const uint64_t *hashes)
 {
     struct detector *detector = client->detector;
-    struct flight *flight = flights_open(&client->flights);
-    struct unit *unit = flight && client->rows_serial != 0 ? unit_of_flight(flight) : NULL;
-    struct kept_rows *rows = unit != NULL && unit->kept != NULL ? kept_sets_find(unit->kept, client->rows_serial) : NULL;
+    struct kept_rows *rows = rows_of_result(client);
     if (rows == NULL || !kept_rows_add(rows, hashes, &detector->pool)) {
         client->rows_serial = 0;
         return false;
     }
-    unit->has_latest_result = true;
+    unit_of_flight(flights_open(&client->flights))->has_latest_result = true;
     detector->counters.rows_sampled++;
     return true;
+}
+
+void detector_suspended(struct detector_client *client)
+{
+    struct kept_rows *rows = rows_of_result(client);
+    if (rows != NULL) rows->is_cut = true;
 }
 
 void detector_done(struct detector_client *client, uint64_t rows, bool is_error, int64_t now_us)

@@ -88,6 +88,8 @@ enum { DETECTOR_COLUMNS_MAX = 16, DETECTOR_ROWS_MAX = 256 };
 void detector_columns(struct detector_client *client, const struct result_column *columns, size_t count);
 /* One row: so many hashes as there are columns; 0 for NULL and what is too long. False: no further ones are wanted. */
 bool detector_row(struct detector_client *client, const uint64_t *hashes);
+/* It has more rows than it was told of, which come with executions that are not told. */
+void detector_suspended(struct detector_client *client);
 void detector_done(struct detector_client *client, uint64_t rows, bool is_error, int64_t now_us);
 /* `status` as in ReadyForQuery: 'I', 'T', 'E'. */
 void detector_ready(struct detector_client *client, char status, int64_t now_us);

@@ -143,8 +143,11 @@ void tap_received_read(struct tap *tap, const struct tap_record *record, const u
             parsed_shape_set_types(owed_front(&tap->owed)->shape, body + 2, (uint16_t)((size - 2) / 4));
         break;
     case BACKEND_COMMAND_COMPLETE: completed(tap, rows_of_tag(body, size), false, now_us); break;
-    case BACKEND_EMPTY_QUERY:
-    case BACKEND_PORTAL_SUSPENDED: completed(tap, 0, false, now_us); break;
+    case BACKEND_EMPTY_QUERY: completed(tap, 0, false, now_us); break;
+    case BACKEND_PORTAL_SUSPENDED:
+        if (owed_front(&tap->owed) && owed_front(&tap->owed)->is_told) detector_suspended(tap->client);
+        completed(tap, 0, false, now_us);
+        break;
     case BACKEND_ERROR: on_error(tap, now_us); break;
     case BACKEND_READY_FOR_QUERY: on_ready(tap, body, size, now_us); break;
     default: break;

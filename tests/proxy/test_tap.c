@@ -356,6 +356,47 @@ Test(tap, a_described_portal_names_its_columns)
     expect_proven("select * from person where id = $1");
 }
 
+/* As JDBC does with a fetch size: each portion of the list is worked on before the next one comes. */
+Test(tap, a_list_in_portions)
+{
+    enum { PORTION = 10 };
+    static const char *const names[] = {"id", "owner_id"};
+    static const uint32_t types[] = {23, 23};
+    for (int first = 1; first <= 60; first += PORTION) {
+        begin();
+        if (first == 1) {
+            frontend_write_parse(&writer, "list", "select id, owner_id from business", NULL, 0);
+            frontend_write_bind(&writer, "p", "list", NULL, 0);
+            frontend_write_describe(&writer, 'P', "p");
+        }
+        frontend_write_execute(&writer, "p", PORTION);
+        frontend_write_sync(&writer);
+        send_all();
+        begin();
+        if (first == 1) {
+            backend_write_bare(&writer, BACKEND_PARSE_COMPLETE);
+            backend_write_bare(&writer, BACKEND_BIND_COMPLETE);
+            backend_write_row_description(&writer, names, types, 2);
+        }
+        for (int id = first; id < first + PORTION; id++) row(id, owner_of(id));
+        backend_write_bare(&writer, BACKEND_PORTAL_SUSPENDED);
+        backend_write_ready_for_query(&writer, 'T');
+        receive_all();
+        for (int id = first; id < first + PORTION; id++) {
+            begin();
+            if (id == 1) frontend_write_parse(&writer, "s", "select * from person where id = $1", NULL, 0);
+            stage_execute("s", owner_of(id));
+            send_all();
+            answer_execute(id == 1);
+        }
+    }
+    look();
+    const struct finding_view *view = find(VERDICT_N_PLUS_ONE);
+    cr_assert_not_null(view);
+    cr_expect_eq(view->finding->confidence, CONFIDENCE_PROVEN);
+    cr_expect_eq(view->n_max, 60);
+}
+
 Test(tap, execute_of_a_statement_made_by_prepare)
 {
     list_query();
