@@ -55,13 +55,53 @@ static void django_300(struct text *text, unsigned id)
         1000 + id, 100 + id);
 }
 
-static void django_tagged(struct text *text, unsigned id)
+static void sqlcommenter(struct text *text, unsigned id)
 {
-    django_300(text, id);
     add(text,
         " /*action='list',application='shop',controller='customers',framework='django%%3A3.2',route='%%2Fcustomers%%2F',"
         "traceparent='00-5bd66ef5095369c7b0d1f8f4bd33%04x-c532cb4098ac3dd2-01'*/",
         id);
+}
+
+static void django_tagged(struct text *text, unsigned id)
+{
+    django_300(text, id);
+    sqlcommenter(text, id);
+}
+
+/* The same statement with its comments as others write them. */
+static void marginalia(struct text *text, unsigned id)
+{
+    django_300(text, id);
+    add(text, " /*application:Shop,controller:orders,action:index*/");
+}
+
+static void datadog(struct text *text, unsigned id)
+{
+    add(text,
+        "/*dddbs='shop-db',ddps='shop-web',ddpv='1.4.2',dde='production',"
+        "traceparent='00-5bd66ef5095369c7b0d1f8f4bd33%04x-c532cb4098ac3dd2-01'*/ ",
+        id);
+    django_300(text, id);
+}
+
+static void both_ends(struct text *text, unsigned id)
+{
+    add(text, "/*dddbs='shop-db',ddps='shop-web',ddpv='1.4.2'*/ ");
+    django_tagged(text, id);
+}
+
+static void hint(struct text *text, unsigned id)
+{
+    add(text, "/*+ IndexScan(shop_customer) */ ");
+    django_300(text, id);
+}
+
+static void line_comments(struct text *text, unsigned id)
+{
+    add(text, "-- the customers of a business\n");
+    django_300(text, id);
+    add(text, " -- for the list\n");
 }
 
 static void django_join(struct text *text, unsigned id, unsigned columns)
@@ -80,6 +120,12 @@ static void django_join(struct text *text, unsigned id, unsigned columns)
 static void django_2k(struct text *text, unsigned id)
 {
     django_join(text, id, 48);
+}
+
+static void django_2k_tagged(struct text *text, unsigned id)
+{
+    django_2k(text, id);
+    sqlcommenter(text, id);
 }
 
 static void django_4k(struct text *text, unsigned id)
@@ -105,10 +151,20 @@ static const struct {
     void (*write)(struct text *text, unsigned id);
     bool is_prepared; /* Bind and Execute of what was parsed once */
 } kinds[] = {
-    {"pgbench", pgbench, false},       {"pgbench-prepared", pgbench, true},
-    {"django-300", django_300, false}, {"django-300-tags", django_tagged, false},
-    {"django-2k", django_2k, false},   {"django-4k", django_4k, false},
-    {"in-list-500", in_list, false},   {"insert-100-rows", insert_rows, false},
+    {"pgbench", pgbench, false},
+    {"pgbench-prepared", pgbench, true},
+    {"django-300", django_300, false},
+    {"django-300-tags", django_tagged, false},
+    {"django-2k", django_2k, false},
+    {"django-4k", django_4k, false},
+    {"in-list-500", in_list, false},
+    {"insert-100-rows", insert_rows, false},
+    {"django-2k-tags", django_2k_tagged, false},
+    {"marginalia", marginalia, false},
+    {"datadog", datadog, false},
+    {"tags-at-both-ends", both_ends, false},
+    {"hint", hint, false},
+    {"line-comments", line_comments, false},
 };
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
 
