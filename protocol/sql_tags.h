@@ -1,7 +1,7 @@
 #ifndef PROTOCOL_SQL_TAGS_H
 #define PROTOCOL_SQL_TAGS_H
 
-#include "protocol/sql_lex.h"
+#include "protocol/sql_comments.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -11,14 +11,11 @@
  * The tags that applications write into comments of their SQL, to say which request a statement belongs to: sqlcommenter's
  * key='url%20encoded', key=value, Marginalia's key:value, Datadog's prepended comment.
  *
- * Read are the block comment that the text begins with and the one that it ends with; blanks, semicolons and hints may stand outside of them. What
- * cannot be read as a tag is passed over: no text is an error.
+ * Read are the comments that sql_comments finds at the ends of a text. What cannot be read as a tag is passed over: no text is an error.
  */
 enum {
-    SQL_TAGS_MAX = 16,             /* tags */
-    SQL_TAGS_TEXT_MAX = 1024,      /* bytes of keys and values, decoded */
-    SQL_TAGS_COMMENT_MAX = 8192,   /* bytes of a comment; a longer one is not read */
-    SQL_TAGS_EXACT_MAX = 64 * 1024 /* bytes of a text that is read whole when its end can be taken for two things */
+    SQL_TAGS_MAX = 16,       /* tags */
+    SQL_TAGS_TEXT_MAX = 1024 /* bytes of keys and values, decoded */
 };
 
 struct sql_tag {
@@ -36,11 +33,6 @@ struct sql_tags {
 /*
  * Read the tags of `text`, which must be in an encoding that sql_lex_can_read(). The last comment's come first, then the first one's; of two tags with
  * one key the first is kept. No allocation, never fails.
- *
- * A text without comments at its ends costs a look at its first and last bytes. A comment at the end is looked for backwards from the end. This finds what
- * sql_lex_next() says is the last token, for every text that PostgreSQL takes: a string constant ends in its quote, so the two bytes that close a
- * comment cannot be the last ones and inside of a string; and no operator is spelled so. Where the bytes alone do not tell where the comment begins (a "--" in the last line; "/" and "*" that
- * overlap), the whole text is scanned, up to SQL_TAGS_EXACT_MAX; a longer one then has no comment at its end.
  */
 void sql_tags_parse(struct sql_tags *tags, const char *text, size_t size, enum sql_strings strings);
 
@@ -59,20 +51,8 @@ void sql_tag_keys_add(struct sql_tag_keys *keys, const char *key);
 /* As sql_tags_parse, but tags with other keys are passed over: most of a comment is about what few ask for. */
 void sql_tags_parse_some(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *text, size_t size, enum sql_strings strings);
 
-/* False: the text neither begins nor ends with a comment, and has no tags. */
-bool sql_tags_may_be_in(const char *text, size_t size);
-
-/* In two steps, for who needs the comments' places as well. */
-struct sql_tags_comments {
-    bool has_first, has_last;
-    size_t first_start, first_end, last_start, last_end; /* without their marks; the two may be one */
-};
-void sql_tags_find(struct sql_tags_comments *comments_out, const char *text, size_t size, enum sql_strings strings);
-void sql_tags_read(struct sql_tags *tags, const char *text, const struct sql_tags_comments *comments);
-
-/* The comments that sql_tags_parse reads, without their marks: offsets of what is inside. False: there is none. */
-bool sql_tags_first_comment(const char *text, size_t size, enum sql_strings strings, size_t *start_out, size_t *end_out);
-bool sql_tags_last_comment(const char *text, size_t size, enum sql_strings strings, size_t *start_out, size_t *end_out);
+/* In two steps, for who needs the comments' places as well. A first comment of more than SQL_COMMENT_SIZE_MAX bytes is not read. */
+void sql_tags_read(struct sql_tags *tags, const char *text, const struct sql_comments *comments);
 
 /* The value of a key, without a NUL; NULL when the key is missing. Lives as long as `tags`. */
 const char *sql_tags_get(const struct sql_tags *tags, const char *key, size_t *size_out);

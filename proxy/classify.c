@@ -108,7 +108,7 @@ static bool read_tags(const struct client *client, const uint8_t *message, size_
 {
     size_t size;
     const char *text = text_of(client, message, available, &size);
-    if (!text || !sql_tags_may_be_in(text, size) || !client_text_is_scannable(client)) return false;
+    if (!text || !sql_comments_may_be_in(text, size) || !client_text_is_scannable(client)) return false;
     sql_tags_parse_some(tags_out, &client->host->commons->class_tags, text, size, client_text_strings(client));
     return tags_out->count > 0;
 }

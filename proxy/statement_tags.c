@@ -54,9 +54,9 @@ static void link_texts(struct statement_tags *tags)
 }
 
 bool statement_tags_read(struct statement_tags *out, const char *text, size_t size, enum sql_strings strings,
-                         const struct sql_value_key *key, struct sql_tags *scratch, struct sql_tags_comments *comments_out)
+                         const struct sql_value_key *key, struct sql_tags *scratch, struct sql_comments *comments_out)
 {
-    sql_tags_find(comments_out, text, size, strings);
+    sql_comments_find(comments_out, text, size, strings);
     sql_tags_read(scratch, text, comments_out);
     if (scratch->count == 0) return false;
     out->tags = (struct execution_tags){0};
@@ -78,7 +78,7 @@ void statement_tags_keep(struct statement_tags **kept, const struct statement_ta
     link_texts(*kept);
 }
 
-void statement_tags_trim(const struct sql_tags_comments *comments, size_t size, size_t *start_out, size_t *end_out)
+void statement_tags_trim(const struct sql_comments *comments, size_t size, size_t *start_out, size_t *end_out)
 {
     enum { MARK_SIZE = 2 };
     *start_out = comments->has_first ? comments->first_end + MARK_SIZE : 0;

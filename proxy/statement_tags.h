@@ -14,10 +14,10 @@ struct statement_tags {
 
 /* False: the text has none, and `out` is not written. `scratch` holds nothing afterwards; `comments_out` is where the text's comments are, in either case. */
 bool statement_tags_read(struct statement_tags *out, const char *text, size_t size, enum sql_strings strings,
-                         const struct sql_value_key *key, struct sql_tags *scratch, struct sql_tags_comments *comments_out);
+                         const struct sql_value_key *key, struct sql_tags *scratch, struct sql_comments *comments_out);
 /* A copy at *kept, which is made when it is NULL, and the caller's to free. */
 void statement_tags_keep(struct statement_tags **kept, const struct statement_tags *tags);
 /* Where the text begins and ends without the comments at its ends. */
-void statement_tags_trim(const struct sql_tags_comments *comments, size_t size, size_t *start_out, size_t *end_out);
+void statement_tags_trim(const struct sql_comments *comments, size_t size, size_t *start_out, size_t *end_out);
 
 #endif

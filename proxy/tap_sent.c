@@ -46,8 +46,8 @@ struct tap_sql {
 static bool read_tags(struct tap *tap, struct tap_sql *sql, struct statement_tags *tags_out)
 {
     size_t start, end;
-    struct sql_tags_comments comments;
-    if (!sql_tags_may_be_in(sql->text, sql->size)) return false;
+    struct sql_comments comments;
+    if (!sql_comments_may_be_in(sql->text, sql->size)) return false;
     bool has_tags = statement_tags_read(tags_out, sql->text, sql->size, sql->strings, &tap->taps->key, &tap->taps->tags, &comments);
     statement_tags_trim(&comments, sql->size, &start, &end);
     sql->text += start;

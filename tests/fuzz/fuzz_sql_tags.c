@@ -36,10 +36,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         assert(!value == !some_value && value_size == some_size);
         assert(!value || memcmp(value, some_value, value_size) == 0);
     }
-    assert(tags.count == 0 || sql_tags_may_be_in(text, size));
+    assert(tags.count == 0 || sql_comments_may_be_in(text, size));
     assert(sql_tags_route(&tags, route, sizeof route) < sizeof route);
     sql_tags_trace_id(&tags, trace_id);
-    if (sql_tags_last_comment(text, size, SQL_STRINGS_BACKSLASH, &start, &end)) assert(start >= 2 && start <= end && end + 2 <= size);
-    if (sql_tags_first_comment(text, size, SQL_STRINGS_BACKSLASH, &start, &end)) assert(start >= 2 && start <= end && end + 2 <= size);
+    if (sql_comments_last(text, size, SQL_STRINGS_BACKSLASH, &start, &end)) assert(start >= 2 && start <= end && end + 2 <= size);
+    if (sql_comments_first(text, size, SQL_STRINGS_BACKSLASH, &start, &end)) assert(start >= 2 && start <= end && end + 2 <= size);
     return 0;
 }
