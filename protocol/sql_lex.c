@@ -236,22 +236,21 @@ static size_t scan_prefixed(const struct sql_lex *lex, struct input input, size_
 
 /* ---- comments, numbers, operators ---- */
 
-/* Block comments nest. */
+/* Block comments nest. Both of their marks have a slash, so only slashes are looked at; what is before `at` belongs to a mark that was read. */
 static size_t scan_block_comment(struct input input, size_t at, struct sql_token_span *token)
 {
     size_t depth = 1;
-    while (at < input.size) {
-        if (input.bytes[at] == '*' && is_at(input, at + 1, '/')) {
-            at += 2;
-            if (--depth == 0) return at;
-        } else if (input.bytes[at] == '/' && is_at(input, at + 1, '*')) {
-            at += 2;
+    for (;;) {
+        size_t slash = find_byte(input, at, '/');
+        if (slash == input.size) return unterminated(input, token);
+        if (slash > at && input.bytes[slash - 1] == '*') {
+            if (--depth == 0) return slash + 1;
+        } else if (is_at(input, slash + 1, '*')) {
             depth++;
-        } else {
-            at++;
+            slash++;
         }
+        at = slash + 1;
     }
-    return unterminated(input, token);
 }
 
 static bool is_digit_of(uint8_t byte, unsigned base)
