@@ -18,21 +18,21 @@ static struct text text_of(const char *string)
     return (struct text){.start = string, .size = strlen(string)};
 }
 
-static struct text tag_of(const struct sql_tags *tags, const char *key)
+static struct text tag_of(const struct sql_tags *tags, unsigned number)
 {
     struct text text = {.start = NULL};
-    if (tags != NULL) text.start = sql_tags_get(tags, key, &text.size);
+    if (tags != NULL) text.start = sql_tags_get(tags, number, &text.size);
     return text;
 }
 
 /* Of the facts that are texts. */
-static struct text fact_text(const struct class_facts *facts, enum config_fact fact, const char *tag)
+static struct text fact_text(const struct class_facts *facts, enum config_fact fact, unsigned tag_number)
 {
     switch (fact) {
     case CONFIG_FACT_USER: return text_of(facts->user);
     case CONFIG_FACT_DATABASE: return text_of(facts->database);
     case CONFIG_FACT_APPLICATION_NAME: return text_of(facts->application_name != NULL ? facts->application_name : "");
-    case CONFIG_FACT_TAG: return tag_of(facts->tags, tag);
+    case CONFIG_FACT_TAG: return tag_of(facts->tags, tag_number);
     case CONFIG_FACT_NONE:
     case CONFIG_FACT_ADDRESS:
     case CONFIG_FACT_PORT: break;
@@ -51,7 +51,7 @@ static bool condition_holds(const struct config_condition *condition, const stru
     case CONFIG_FACT_DATABASE:
     case CONFIG_FACT_APPLICATION_NAME:
     case CONFIG_FACT_TAG:
-        text = fact_text(facts, condition->fact, condition->tag);
+        text = fact_text(facts, condition->fact, condition->tag_number);
         return text.start != NULL && glob_matches(condition->pattern, text.start, text.size);
     }
     return false;
@@ -114,9 +114,11 @@ static bool matches_by_tag(const struct config_class *class, const struct class_
 
 unsigned classes_settle(const struct config *config, const struct class_candidates *candidates, const struct class_facts *facts)
 {
-    if (candidates->by_tag == 0 || facts->tags == NULL || facts->tags->count == 0) return candidates->otherwise;
-    for (unsigned i = 0; i < candidates->otherwise; i++)
-        if ((candidates->by_tag >> i & 1) != 0 && matches_by_tag(&config->classes[i], facts)) return i;
+    if (candidates->by_tag == 0 || facts->tags == NULL || facts->tags->found == 0) return candidates->otherwise;
+    for (uint64_t left = candidates->by_tag; left != 0; left &= left - 1) {
+        unsigned i = (unsigned)__builtin_ctzll(left);
+        if (matches_by_tag(&config->classes[i], facts)) return i;
+    }
     return candidates->otherwise;
 }
 
@@ -136,7 +138,7 @@ size_t classes_share_key(const struct config_class *class, const struct class_fa
         address_format(&facts->address, key_out);
         return strlen(key_out);
     }
-    struct text text = fact_text(facts, class->share_by, class->share_tag);
+    struct text text = fact_text(facts, class->share_by, class->share_tag_number);
     size_t size = text.start != NULL ? cut(text, CLASSES_SHARE_KEY_SIZE - 1) : 0;
     if (size > 0) memcpy(key_out, text.start, size);
     key_out[size] = '\0';

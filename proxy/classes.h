@@ -17,7 +17,7 @@ struct class_facts {
     const char *application_name; /* NULL is as "" */
     struct address address;       /* is_unix as well for a client of the Unix socket */
     uint16_t port;                /* that it connected to; 0: the Unix socket */
-    const struct sql_tags *tags;  /* of its statement; NULL: none */
+    const struct sql_tags *tags;  /* of its statement, read with the configuration's tag_keys; NULL: none */
 };
 struct class_candidates {
     uint64_t by_tag; /* a bit for each class that it is in if the tags fit; all in front of `otherwise` */

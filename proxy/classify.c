@@ -109,8 +109,8 @@ static bool read_tags(const struct client *client, const uint8_t *message, size_
     size_t size;
     const char *text = text_of(client, message, available, &size);
     if (!text || !sql_comments_may_be_in(text, size) || !client_text_is_scannable(client)) return false;
-    sql_tags_parse_some(tags_out, &client->host->commons->class_tags, text, size, client_text_strings(client));
-    return tags_out->count > 0;
+    sql_tags_parse(tags_out, &client->host->commons->config->tag_keys, text, size, client_text_strings(client));
+    return tags_out->found != 0;
 }
 
 static const struct config_class *class_of(const struct client *client)
@@ -140,22 +140,6 @@ void classify_lease(struct client *client, const uint8_t *message, size_t availa
     settle(client, &facts);
 }
 
-/* The keys of the tags that any class is told by, or shared by. */
-static void note_tags(struct commons *commons)
-{
-    const struct config *config = commons->config;
-    commons->class_tags = (struct sql_tag_keys){.count = 0};
-    for (size_t i = 0; i < config->class_count; i++) {
-        const struct config_class *class = &config->classes[i];
-        if (class->share_by == CONFIG_FACT_TAG) sql_tag_keys_add(&commons->class_tags, class->share_tag);
-        for (size_t j = 0; j < class->match_count; j++) {
-            const struct config_match *match = &class->matches[j];
-            for (size_t k = match->condition_count - match->tag_condition_count; k < match->condition_count; k++)
-                sql_tag_keys_add(&commons->class_tags, match->conditions[k].tag);
-        }
-    }
-}
-
 void classify_configure(struct commons *commons)
 {
     const struct config *config = commons->config;
@@ -170,7 +154,6 @@ void classify_configure(struct commons *commons)
                                                   .queue_limit = (uint32_t) class->queue_limit,
                                                   .share_limit = (uint32_t) class->share_limit};
     }
-    note_tags(commons);
     turnstile_set_classes(commons->turnstile, rules, (uint32_t)config->class_count, commons->now_us);
     free(rules);
 }

@@ -3,7 +3,6 @@
 
 #include <ev.h>
 
-#include "protocol/sql_tags.h"
 #include "proxy/budget_share.h"
 #include "proxy/cancel_keys.h"
 #include "proxy/config.h"
@@ -54,7 +53,6 @@ struct commons {
     struct ev_loop *loop;
     struct config *config; /* the snapshot in force */
     struct turnstile *turnstile;
-    struct sql_tag_keys class_tags; /* that classes ask for: classify.c's */
     struct cancel_keys *cancel_keys;
     struct scaling *scaling; /* what came in lately, by class */
     struct session_states *states;

@@ -24,6 +24,7 @@ struct config {
     size_t user_count;
     const struct config_class *classes; /* in the order of the file; the last one is the default class, which is always there */
     size_t class_count;
+    struct sql_tag_keys tag_keys; /* of the tags that classes are told by, or shared by */
     struct userlist *userlist;
     const char *path; /* the file it came from */
 

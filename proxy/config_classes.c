@@ -150,6 +150,7 @@ static void read_share_by(struct config_class_draft *draft, const struct config_
         return;
     }
     class->share_by = fact;
+    if (fact == CONFIG_FACT_TAG) class->share_tag_number = config_match_number_tag(origin, class->share_tag);
 }
 
 static void read_value(struct config_class_draft *class, const struct config_origin *origin, const struct config_class_key *key,

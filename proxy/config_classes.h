@@ -21,6 +21,7 @@ struct config_class {
     size_t match_count;
     enum config_fact share_by; /* what splits the class into keys that take turns; CONFIG_FACT_NONE: nothing; never PORT */
     const char *share_tag;     /* share_by TAG: its key */
+    unsigned share_tag_number; /* share_by TAG: its number, as in struct config_condition */
 #define CLASS_COUNT(name, standard, low, high, text) int64_t name;
 #define CLASS_SECONDS(name, standard, text)          int64_t name##_us;
 #define CLASS_TIMEOUT(name, text)                    int64_t name##_us;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "protocol/sql_tags.h"
 #include "proxy/config_problems.h"
 #include "proxy/text_store.h"
 
@@ -51,12 +52,13 @@ struct config_user {
     int64_t client_idle_timeout_us;
 };
 
-/* Where an entry is read from and what becomes of its problems and texts. */
+/* Where an entry is read from and what becomes of its problems, its texts and the tags that it asks for. */
 struct config_origin {
     const char *file;
     unsigned line;
     struct config_problems *problems;
     struct text_store *store;
+    struct sql_tag_keys *tag_keys;
 };
 
 /* A database whose entry is being read: config_entries_begin_database, keys, config_entries_finish_database. */

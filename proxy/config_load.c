@@ -43,8 +43,11 @@ struct loader {
 
 static struct config_origin origin_of(const struct loader *loader, unsigned line)
 {
-    return (struct config_origin){
-        .file = loader->config->path, .line = line, .problems = loader->problems, .store = &loader->config->store};
+    return (struct config_origin){.file = loader->config->path,
+                                  .line = line,
+                                  .problems = loader->problems,
+                                  .store = &loader->config->store,
+                                  .tag_keys = &loader->config->tag_keys};
 }
 
 /* ---- [pgturnstile] ---- */

@@ -90,6 +90,14 @@ static bool read_port(const struct config_origin *origin, const char *name, cons
     return true;
 }
 
+unsigned config_match_number_tag(const struct config_origin *origin, const char *key)
+{
+    unsigned number = sql_tag_keys_add(origin->tag_keys, key);
+    if (number < SQL_TAG_KEYS_MAX) return number;
+    PROBLEM(origin, "tag.%.60s: classes can ask for %d different tags at most", key, SQL_TAG_KEYS_MAX);
+    return 0;
+}
+
 static bool read_condition(const struct config_origin *origin, const char *name, const char *value, struct config_condition *condition_out)
 {
     *condition_out = (struct config_condition){.fact = CONFIG_FACT_NONE};
@@ -98,8 +106,10 @@ static bool read_condition(const struct config_origin *origin, const char *name,
     case CONFIG_FACT_NONE: explain_condition(origin, name); return false;
     case CONFIG_FACT_USER:
     case CONFIG_FACT_DATABASE:
-    case CONFIG_FACT_APPLICATION_NAME:
-    case CONFIG_FACT_TAG: return read_pattern(origin, name, value, condition_out);
+    case CONFIG_FACT_APPLICATION_NAME: return read_pattern(origin, name, value, condition_out);
+    case CONFIG_FACT_TAG:
+        condition_out->tag_number = config_match_number_tag(origin, condition_out->tag);
+        return read_pattern(origin, name, value, condition_out);
     case CONFIG_FACT_ADDRESS: return read_address(origin, value, condition_out);
     case CONFIG_FACT_PORT: return read_port(origin, name, value, condition_out);
     }

@@ -23,6 +23,7 @@ enum { CONFIG_PATTERN_SIZE_MAX = 255, CONFIG_CONDITIONS_MAX = 16 };
 struct config_condition {
     enum config_fact fact;
     const char *tag;            /* TAG: its key; NULL otherwise */
+    unsigned tag_number;        /* TAG: its key's number among those of the configuration */
     const char *pattern;        /* USER, DATABASE, APPLICATION_NAME, TAG: for glob_matches */
     struct address_range range; /* ADDRESS */
     uint16_t port;              /* PORT; 0 is the Unix socket */
@@ -44,6 +45,8 @@ bool config_match_read(const struct config_origin *origin, const char *value, st
 /* Whether every client and statement that fits `inner` fits `outer` as well, as far as the texts tell. */
 bool config_match_is_within(const struct config_match *inner, const struct config_match *outer);
 
+/* The number of a tag's key; a problem is said when there are too many. */
+unsigned config_match_number_tag(const struct config_origin *origin, const char *key);
 /*
  * "user", "database", "application_name", "address", "port" or "listener", "tag.KEY" with `*tag_out` behind the dot (else NULL).
  * CONFIG_FACT_NONE: none of these.

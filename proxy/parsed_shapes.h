@@ -23,7 +23,7 @@ struct parsed_shapes *parsed_shapes_new(const struct sql_value_key *key, size_t 
 void parsed_shapes_free(struct parsed_shapes **shapes);
 /*
  * The shape of the first statement in this text (a Parse has no second one); NULL: there is none. One reference is the caller's. Comments that differ each
- * time had better be cut off before: statement_tags_trim.
+ * time had better be cut off before: statement_tags_read.
  */
 struct parsed_shape *parsed_shapes_get(struct parsed_shapes *shapes, const char *text, size_t size, enum sql_strings strings);
 /* Of a statement that was read already. One reference is the caller's. */

@@ -5,19 +5,30 @@
 #include "protocol/sql_value_hash.h"
 #include "proxy/execution.h"
 
-/* The tags of a text's comments, as executions carry them: the texts of `tags` lie in the struct, so it is copied with statement_tags_copy. */
+/* The tags of a text's comments, as executions carry them: the texts of `tags` lie in the struct, so it is copied with statement_tags_keep. */
 enum { STATEMENT_UNIT_SIZE = 64, STATEMENT_ROUTE_SIZE = 128, STATEMENT_FRAMEWORK_SIZE = 32 };
 struct statement_tags {
     struct execution_tags tags;
     char unit[STATEMENT_UNIT_SIZE], route[STATEMENT_ROUTE_SIZE], framework[STATEMENT_FRAMEWORK_SIZE];
 };
 
-/* False: the text has none, and `out` is not written. `scratch` holds nothing afterwards; `comments_out` is where the text's comments are, in either case. */
-bool statement_tags_read(struct statement_tags *out, const char *text, size_t size, enum sql_strings strings,
-                         const struct sql_value_key *key, struct sql_tags *scratch, struct sql_comments *comments_out);
+/* What reads them; it holds nothing between two texts. */
+struct statement_tags_reader {
+    struct sql_value_key key;
+    struct sql_tag_keys keys;
+    struct sql_tags tags;
+};
+void statement_tags_init(struct statement_tags_reader *reader, const struct sql_value_key *key);
+
+/*
+ * Read the tags of a text, and cut the comments off at its ends: they may be others each time. False: it has no tags that say something, and `out` is not written.
+ *
+ * The unit is the trace id of traceparent (W3C Trace Context: 32 hexadecimal digits, not all zero), in small letters, or else request_id or
+ * correlation_id. The route, for people, is route, or endpoint_id, or controller#action, or job; it is cut at a character's edge. An empty value is none.
+ */
+bool statement_tags_read(struct statement_tags_reader *reader, const char **text, size_t *size, enum sql_strings strings,
+                         struct statement_tags *out);
 /* A copy at *kept, which is made when it is NULL, and the caller's to free. */
 void statement_tags_keep(struct statement_tags **kept, const struct statement_tags *tags);
-/* Where the text begins and ends without the comments at its ends. */
-void statement_tags_trim(const struct sql_comments *comments, size_t size, size_t *start_out, size_t *end_out);
 
 #endif

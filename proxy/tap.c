@@ -166,6 +166,7 @@ struct taps *taps_new(const struct detector_settings *settings, const struct det
 {
     struct taps *taps = memory_zalloc(sizeof *taps);
     if (RAND_bytes((unsigned char *)&taps->key, sizeof taps->key) != 1) abort(); /* without it values could be guessed from hashes */
+    statement_tags_init(&taps->tags, &taps->key);
     taps->detector = detector_new(settings, host, wall_offset_us);
     taps->looks_at_rows = settings->analysis == ANALYSIS_FULL;
     taps->parsed = parsed_shapes_new(&taps->key, PARSED_SHAPES_MAX);

@@ -42,17 +42,10 @@ struct tap_sql {
     enum sql_strings strings;
 };
 
-/* The tags of its comments, which are no part of it any more then: they may be others each time. False: it has none. */
+/* The tags of its comments, which are no part of it any more then. False: it has none. */
 static bool read_tags(struct tap *tap, struct tap_sql *sql, struct statement_tags *tags_out)
 {
-    size_t start, end;
-    struct sql_comments comments;
-    if (!sql_comments_may_be_in(sql->text, sql->size)) return false;
-    bool has_tags = statement_tags_read(tags_out, sql->text, sql->size, sql->strings, &tap->taps->key, &tap->taps->tags, &comments);
-    statement_tags_trim(&comments, sql->size, &start, &end);
-    sql->text += start;
-    sql->size = end - start;
-    return has_tags;
+    return statement_tags_read(&tap->taps->tags, &sql->text, &sql->size, sql->strings, tags_out);
 }
 
 /* EXECUTE name(arguments), of what PREPARE or Parse has made. False: not known. */

@@ -24,7 +24,7 @@ struct taps {
     struct sql_fingerprint fingerprint;
     struct statement_slots slots;
     struct statement_source sources[SQL_LITERALS_MAX];
-    struct sql_tags tags;
+    struct statement_tags_reader tags;
     struct bind_values values;
     struct result_columns columns;
     struct execution_slot execution_slots[STATEMENT_SLOTS_MAX];

@@ -69,7 +69,7 @@ static void check_classes(const struct config *config, const uint8_t *data, size
     memcpy(name, data, size < sizeof name ? size : sizeof name - 1);
     check_rules(config);
     check_sorting(config, &facts);
-    sql_tags_parse(&tags, (const char *)data, size, SQL_STRINGS_STANDARD);
+    sql_tags_parse(&tags, &config->tag_keys, (const char *)data, size, SQL_STRINGS_STANDARD);
     facts.tags = &tags;
     facts.address = address_of_unix();
     check_sorting(config, &facts);

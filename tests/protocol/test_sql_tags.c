@@ -1,33 +1,223 @@
-/* protocol/sql_tags.h */
+/*
+ * protocol/sql_tags.h. What it finds is held against a reader that is written for being plain: it goes over a comment byte by byte and keeps
+ * all tags.
+ */
 #include "protocol/sql_tags.h"
+#include "tests/random_numbers.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* From memory that ends where the text does. */
-static void parse(const char *text, size_t size, struct sql_tags *tags)
+/* ---- the plain reader ---- */
+
+enum { PLAIN_TAGS_MAX = 100, PLAIN_SIZE_MAX = 1000 };
+
+struct plain_tags {
+    size_t count;
+    char keys[PLAIN_TAGS_MAX][PLAIN_SIZE_MAX], values[PLAIN_TAGS_MAX][PLAIN_SIZE_MAX];
+};
+
+static bool is_in(char c, const char *set)
+{
+    return c != '\0' && strchr(set, c) != NULL;
+}
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define DIGITS  "0123456789"
+#define BLANKS  " \t\n\v\f\r"
+
+static const char *trimmed(const char *text)
+{
+    static char out[PLAIN_SIZE_MAX];
+    strcpy(out, text + strspn(text, BLANKS));
+    while (*out != '\0' && is_in(out[strlen(out) - 1], BLANKS)) out[strlen(out) - 1] = '\0';
+    return out;
+}
+
+/* "%2F" stands for a slash, "%%2F" too; a backslash for the quote or backslash behind it; a control character for a blank. */
+static void decode(const char *text, char *out)
+{
+    const char hex[] = "0123456789abcdef";
+    while (*text != '\0') {
+        unsigned byte = (unsigned char)*text;
+        size_t used = 1;
+        if (text[0] == '%' && text[1] == '%') used = 2;
+        const char *sign = text + used - 1;
+        if (*sign == '%' && is_in(sign[1], DIGITS "abcdefABCDEF") && is_in(sign[2], DIGITS "abcdefABCDEF")) {
+            byte = (unsigned)(strchr(hex, is_in(sign[1], DIGITS) ? sign[1] : sign[1] | 0x20) - hex) * 16 +
+                   (unsigned)(strchr(hex, is_in(sign[2], DIGITS) ? sign[2] : sign[2] | 0x20) - hex);
+            used += 2;
+        } else if (text[0] == '\\' && is_in(text[1], "'\\")) {
+            byte = (unsigned char)text[1];
+            used = 2;
+        }
+        *out++ = byte < ' ' || byte == 127 ? ' ' : (char)byte;
+        text += used;
+    }
+    *out = '\0';
+}
+
+static void keep(struct plain_tags *tags, const char *raw_key, const char *raw_value)
+{
+    char *key = tags->keys[tags->count];
+    if (*raw_key == '\0' || is_in(*raw_key, DIGITS) || raw_key[strspn(raw_key, LETTERS DIGITS "_-.%")] != '\0') return;
+    decode(raw_key, key);
+    decode(raw_value, tags->values[tags->count]);
+    for (size_t i = 0; i < tags->count; i++)
+        if (strcmp(tags->keys[i], key) == 0) return;
+    cr_assert_lt(++tags->count, PLAIN_TAGS_MAX);
+}
+
+/* The size of a key with a comma before it and a sign of equality behind it, at the end of the text; 0: that is not its end. */
+static size_t key_at_end(const char *text)
+{
+    size_t size = strlen(text);
+    size_t start = size;
+    if (size == 0 || text[size - 1] != '=') return 0;
+    while (start > 1 && is_in(text[start - 2], LETTERS DIGITS "_-.%")) start--;
+    if (start == size || start < 2 || text[start - 2] != ',') return 0;
+    return size - start + 1;
+}
+
+/* Behind its opening quote. Returns where to go on. */
+static const char *read_quoted(const char *at, char *value)
+{
+    char before[PLAIN_SIZE_MAX] = "";
+    for (const char *start = at; *at != '\0'; at++) {
+        if (*at == '\\' && at[1] != '\0') {
+            at++;
+        } else if (*at == '\'') {
+            sprintf(before, "%.*s", (int)(at - start), start);
+            size_t size = strlen(before);
+            size_t key_size = key_at_end(before);
+            strcpy(value, before);
+            if (key_size > 0) { /* this one's quote is missing: the comma before the key is the end */
+                value[size - key_size - 1] = '\0';
+                return at - key_size - 1;
+            }
+            if (size > 0 && before[size - 1] == ',') {
+                value[size - 1] = '\0';
+                return at + 1;
+            }
+            const char *next = at + 1 + strspn(at + 1, BLANKS);
+            if (*next == '\0' || *next == ',') return at + 1;
+        }
+        if (at[1] == '\0') strcpy(value, trimmed(start));
+    }
+    return at;
+}
+
+static const char *read_bare(const char *at, char *value)
+{
+    char raw[PLAIN_SIZE_MAX];
+    size_t size = strcspn(at, ",");
+    sprintf(raw, "%.*s", (int)size, at);
+    strcpy(value, trimmed(raw));
+    if (*value != '\0' && value[strlen(value) - 1] == '\'') value[strlen(value) - 1] = '\0';
+    return at + size;
+}
+
+static void read_plainly(struct plain_tags *tags, const char *at)
+{
+    while (at[strcspn(at, "=:,'")] != '\0') {
+        char raw[PLAIN_SIZE_MAX], key[PLAIN_SIZE_MAX], value[PLAIN_SIZE_MAX] = "";
+        size_t size = strcspn(at, "=:,'");
+        char sign = at[size];
+        sprintf(raw, "%.*s", (int)size, at);
+        strcpy(key, trimmed(raw));
+        at += size + 1;
+        if (!is_in(sign, "=:")) continue;
+        at += strspn(at, BLANKS);
+        at = *at == '\'' ? read_quoted(at + 1, value) : read_bare(at, value);
+        keep(tags, key, value);
+    }
+}
+
+/* The last comment first. */
+static void read_all(const char *text, struct plain_tags *tags_out)
+{
+    char comment[PLAIN_SIZE_MAX];
+    struct sql_comments comments;
+    size_t last_start = SIZE_MAX;
+    tags_out->count = 0;
+    sql_comments_find(&comments, text, strlen(text), SQL_STRINGS_STANDARD);
+    if (comments.has_last) {
+        last_start = comments.last_start;
+        sprintf(comment, "%.*s", (int)(comments.last_end - comments.last_start), text + comments.last_start);
+        read_plainly(tags_out, comment);
+    }
+    if (comments.has_first && comments.first_start != last_start) {
+        sprintf(comment, "%.*s", (int)(comments.first_end - comments.first_start), text + comments.first_start);
+        read_plainly(tags_out, comment);
+    }
+}
+
+/* ---- beside it ---- */
+
+/* From memory that ends where the text does; the values are not to be read any more then, but `check` is called before. */
+static void parse(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *text, size_t size,
+                  void (*check)(const struct sql_tags *tags, const void *context), const void *context)
 {
     char *copy = malloc(size + (size == 0));
     memcpy(copy, text, size);
-    sql_tags_parse(tags, copy, size, SQL_STRINGS_STANDARD);
+    sql_tags_parse(tags, keys, copy, size, SQL_STRINGS_STANDARD);
+    if (check) check(tags, context);
     free(copy);
+}
+
+struct asked {
+    const char *text;
+    const struct plain_tags *plain;
+    struct sql_tag_keys keys;
+};
+
+static const char *find_plain(const struct plain_tags *tags, const char *key)
+{
+    for (size_t i = 0; i < tags->count; i++)
+        if (strcmp(tags->keys[i], key) == 0) return tags->values[i];
+    return NULL;
+}
+
+static void check_values(const struct sql_tags *tags, const void *context)
+{
+    const struct asked *asked = context;
+    cr_assert(!tags->is_full, "%s", asked->text);
+    for (unsigned i = 0; i < asked->keys.count; i++) {
+        size_t size;
+        const char *value = sql_tags_get(tags, i, &size);
+        const char *expected = find_plain(asked->plain, asked->keys.items[i].text);
+        cr_assert_eq(!value, !expected, "%s of %s", asked->keys.items[i].text, asked->text);
+        if (!value) continue;
+        cr_assert(size == strlen(expected) && memcmp(value, expected, size) == 0, "%s of %s\nis:  %.*s\nnot: %s", asked->keys.items[i].text,
+                  asked->text, (int)size, value, expected);
+    }
+}
+
+/* All that there are are found, when all are asked for; of some, those. */
+static void compare(const char *text, const struct plain_tags *plain)
+{
+    static const char *const others[] = {"a", "b", "ab", "a%b", "1", "", "route", "action", "traceparent", "tracestate", "job", " a"};
+    struct asked all = {.text = text, .plain = plain}, some = all;
+    struct sql_tags tags;
+    for (size_t i = 0; i < plain->count; i++) sql_tag_keys_add(&all.keys, plain->keys[i]);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) sql_tag_keys_add(&some.keys, others[i]);
+    parse(&tags, &all.keys, text, strlen(text), check_values, &all);
+    parse(&tags, &some.keys, text, strlen(text), check_values, &some);
 }
 
 /* All tags as "key=value|key=value". */
 static const char *tags_of(const char *text)
 {
-    static char out[SQL_TAGS_TEXT_MAX + 3 * SQL_TAGS_MAX];
-    struct sql_tags tags;
+    static char out[PLAIN_TAGS_MAX * PLAIN_SIZE_MAX];
+    static struct plain_tags plain;
     size_t size = 0;
-    parse(text, strlen(text), &tags);
+    read_all(text, &plain);
+    compare(text, &plain);
     out[0] = '\0';
-    for (uint32_t i = 0; i < tags.count; i++) {
-        const struct sql_tag *tag = &tags.items[i];
-        size += (size_t)sprintf(out + size, "%s%.*s=%.*s", i > 0 ? "|" : "", (int)tag->key_size, tags.text + tag->key, (int)tag->value_size,
-                                tags.text + tag->value);
-    }
+    for (size_t i = 0; i < plain.count; i++)
+        size += (size_t)sprintf(out + size, "%s%s=%s", i > 0 ? "|" : "", plain.keys[i], plain.values[i]);
     return out;
 }
 
@@ -112,147 +302,197 @@ Test(sql_tags, cases)
                          cases[i].tags);
 }
 
-/* The keys of the cases, asked for one by one, have the values that they have among all. */
-Test(sql_tags, of_some_keys_are_those_of_all)
+/* ---- mutated ---- */
+
+static uint64_t random_state;
+
+static uint32_t random_below(uint32_t limit)
 {
-    static const char *const asked_for[] = {"a", "b", "ab", "controller", "route", "action", "traceparent", "job"};
-    size_t found = 0;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        struct sql_tags all, some;
-        parse(cases[i].text, strlen(cases[i].text), &all);
-        cr_assert(all.count == 0 || sql_comments_may_be_in(cases[i].text, strlen(cases[i].text)), "%s", cases[i].text);
-        for (size_t j = 0; j < sizeof asked_for / sizeof asked_for[0]; j++) {
-            struct sql_tag_keys keys = {.count = 0};
-            size_t size = 0, some_size = 0;
-            sql_tag_keys_add(&keys, asked_for[j]);
-            sql_tags_parse_some(&some, &keys, cases[i].text, strlen(cases[i].text), SQL_STRINGS_STANDARD);
-            const char *value = sql_tags_get(&all, asked_for[j], &size);
-            const char *some_value = sql_tags_get(&some, asked_for[j], &some_size);
-            cr_assert(!value == !some_value && size == some_size && (!value || memcmp(value, some_value, size) == 0), "%s of %s",
-                      asked_for[j], cases[i].text);
-            found += value != NULL;
-        }
-    }
-    cr_assert_gt(found, 20);
+    return random_numbers_below(&random_state, limit);
 }
 
-Test(sql_tags, more_keys_than_there_is_room_for_are_all_keys)
+static const char *random_piece(void)
 {
-    static const char *const many[] = {"k1", "k2", "k3", "k4", "k5", "k6", "k7", "k8", "k9"};
+    static const char *const pieces[] = {"'",
+                                         "'",
+                                         "'",
+                                         ",",
+                                         ",",
+                                         "=",
+                                         "=",
+                                         ":",
+                                         " ",
+                                         "\t",
+                                         "\n",
+                                         "%",
+                                         "%2",
+                                         "%2F",
+                                         "%%2f",
+                                         "%%",
+                                         "\\",
+                                         "\\'",
+                                         "\\\\",
+                                         "%5C",
+                                         "%5C%27",
+                                         "%",
+                                         "\x01",
+                                         "\x7f",
+                                         "1",
+                                         "_",
+                                         "-",
+                                         ".",
+                                         "a",
+                                         "b",
+                                         "ab",
+                                         "%61",
+                                         "%00",
+                                         "route=",
+                                         "action='x'",
+                                         "+",
+                                         "\xc3\xa9",
+                                         "='",
+                                         "',",
+                                         ",'",
+                                         "a='x,b='y'",
+                                         "job:Import",
+                                         "00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01",
+                                         "a%b=",
+                                         "traceparent='00-1'",
+                                         "ab='%%41',"};
+    return pieces[random_below(sizeof pieces / sizeof pieces[0])];
+}
+
+/* A byte less, another byte, or a piece more, now and then. */
+static void mutate(char *text)
+{
+    for (uint32_t times = random_below(4); times > 0; times--) {
+        size_t size = strlen(text);
+        size_t at = random_below((uint32_t)size + 1);
+        char rest[PLAIN_SIZE_MAX];
+        const char *piece = random_piece();
+        strcpy(rest, text + at + (at < size && random_below(2) == 0));
+        sprintf(text + at, "%s%s", random_below(3) > 0 ? piece : "", rest);
+    }
+}
+
+static void append_comment(char *text)
+{
+    char inside[PLAIN_SIZE_MAX] = "";
+    if (random_below(2) == 0) {
+        const char *from = strstr(cases[random_below(20)].text, "/*");
+        if (from && strrchr(from, '*') > from + 2) sprintf(inside, "%.*s", (int)(strrchr(from, '*') - from - 2), from + 2);
+    }
+    for (uint32_t left = random_below(2) * random_below(20); left > 0; left--) strcat(inside, random_piece());
+    mutate(inside);
+    sprintf(text + strlen(text), "/*%s*/", inside);
+}
+
+Test(sql_tags, are_those_of_the_plain_reader, .timeout = 20)
+{
+    const char *seed = getenv("PGTURNSTILE_SEED");
+    size_t wanted = getenv("PGTURNSTILE_SOAK") != NULL ? 10000000 : 60000;
+    size_t found = 0, without = 0;
+    static struct plain_tags plain;
+    random_state = seed != NULL ? strtoull(seed, NULL, 0) | 1 : 0x9e3779b97f4a7c15u;
+    for (size_t i = 0; i < wanted; i++) {
+        char text[4 * PLAIN_SIZE_MAX] = "";
+        if (random_below(4) == 0) append_comment(text);
+        strcat(text, " SELECT 1 ");
+        append_comment(text);
+        read_all(text, &plain);
+        compare(text, &plain);
+        found += plain.count;
+        without += plain.count == 0;
+    }
+    printf("%zu comments compared, %zu tags, %zu without\n", wanted, found, without);
+    cr_assert_gt(found, wanted);
+    cr_assert_gt(without, wanted / 50);
+}
+
+/* ---- limits ---- */
+
+Test(sql_tags, keys)
+{
+    char names[SQL_TAG_KEYS_MAX][8];
     struct sql_tag_keys keys = {.count = 0};
+    for (unsigned i = 0; i < SQL_TAG_KEYS_MAX; i++) {
+        sprintf(names[i], "k%u", i);
+        cr_assert_eq(sql_tag_keys_add(&keys, names[i]), i);
+    }
+    cr_assert_eq(sql_tag_keys_add(&keys, "k7"), 7);
+    cr_assert_eq(sql_tag_keys_add(&keys, "k64"), SQL_TAG_KEYS_MAX);
+    cr_assert_eq(keys.count, SQL_TAG_KEYS_MAX);
+
+    /* Sizes from which on the bytes alone tell them apart. */
+    char text[300];
     struct sql_tags tags;
-    for (size_t i = 0; i < sizeof many / sizeof many[0]; i++) sql_tag_keys_add(&keys, many[i]);
-    const char *text = "SELECT 1 /*x='1',k9='2'*/";
-    sql_tags_parse_some(&tags, &keys, text, strlen(text), SQL_STRINGS_STANDARD);
-    cr_assert_eq(tags.count, 2);
+    size_t size;
+    const char *longer = "k123456789012345678901234567890123456789", *other = "k12345678901234567890123456789012345678X";
+    keys = (struct sql_tag_keys){.count = 0};
+    sql_tag_keys_add(&keys, longer);
+    sql_tag_keys_add(&keys, other);
+    sprintf(text, "SELECT 1 /*%s='a',%sx='b'*/", other, longer);
+    sql_tags_parse(&tags, &keys, text, strlen(text), SQL_STRINGS_STANDARD);
+    cr_assert_null(sql_tags_get(&tags, 0, &size));
+    cr_assert_eq(size, 0);
+    cr_assert_eq(memcmp(sql_tags_get(&tags, 1, &size), "a", 1), 0);
+}
+
+static void check_last(const struct sql_tags *tags, const void *context)
+{
+    size_t size;
+    const bool *is_found = context;
+    cr_assert(tags->is_full);
+    cr_assert_eq(sql_tags_get(tags, 1, &size) != NULL, *is_found);
+    cr_assert_null(sql_tags_get(tags, 2, &size));
 }
 
 Test(sql_tags, hold_what_fits)
 {
-    char text[20000] = "SELECT 1 /*";
+    static const char *const fillings[] = {"y", "%79"};
+    for (size_t i = 0; i < 2; i++) {
+        static char text[20000];
+        struct sql_tags tags;
+        struct sql_tag_keys keys = {.count = 0};
+        sql_tag_keys_add(&keys, "a");
+        sql_tag_keys_add(&keys, "b");
+        sql_tag_keys_add(&keys, "long");
+        strcpy(text, "SELECT 1 /*a='x',long='");
+        for (int left = SQL_TAGS_TEXT_MAX + 1; left > 0; left--) strcat(text, fillings[i]);
+        strcat(text, "',b='z'*/");
+        parse(&tags, &keys, text, strlen(text), check_last, &(bool){true});
+
+        /* What fits exactly takes no room from what is plain. */
+        size_t size;
+        strcpy(text, "SELECT 1 /*a='x',long='");
+        for (int left = SQL_TAGS_TEXT_MAX; left > 0; left--) strcat(text, fillings[i]);
+        strcat(text, "',b='z'*/");
+        sql_tags_parse(&tags, &keys, text, strlen(text), SQL_STRINGS_STANDARD);
+        cr_assert_not(tags.is_full);
+        cr_assert(sql_tags_get(&tags, 2, &size) && size == SQL_TAGS_TEXT_MAX);
+        cr_assert(sql_tags_get(&tags, 1, &size) && size == 1);
+    }
+
+    static char text[20000] = "/*a='x'*/ SELECT 1 /*c='";
     struct sql_tags tags;
+    struct sql_tag_keys keys = {.count = 0};
     size_t size;
-    for (int i = 0; i < 20; i++) sprintf(text + strlen(text), "k%d='v%d',", i, i);
-    strcat(text, "*/");
-    parse(text, strlen(text), &tags);
-    cr_assert_eq(tags.count, SQL_TAGS_MAX);
-    cr_assert(tags.is_full);
-    cr_assert_not_null(sql_tags_get(&tags, "k15", &size));
-    cr_assert_null(sql_tags_get(&tags, "k16", &size));
-
-    strcpy(text, "SELECT 1 /*a='x',long='");
-    for (int i = 0; i < 2000; i++) strcat(text, "y");
-    strcat(text, "',b='z'*/");
-    parse(text, strlen(text), &tags);
-    cr_assert(tags.is_full);
-    cr_assert_eq(tags.count, 2);
-    cr_assert_not_null(sql_tags_get(&tags, "b", &size));
-
-    strcpy(text, "/*a='x'*/ SELECT 1 /*c='");
+    sql_tag_keys_add(&keys, "a");
+    sql_tag_keys_add(&keys, "b");
     for (int i = 0; i < SQL_COMMENT_SIZE_MAX; i++) strcat(text, "y");
     strcat(text, "',b='z'*/");
-    parse(text, strlen(text), &tags);
-    cr_assert_eq(tags.count, 1);
-    cr_assert_not_null(sql_tags_get(&tags, "a", &size));
-}
-
-static void check_route(const char *comment, const char *route)
-{
-    char text[300];
-    char out[64];
-    struct sql_tags tags;
-    sprintf(text, "SELECT 1 /*%s*/", comment);
-    parse(text, strlen(text), &tags);
-    cr_assert_eq(sql_tags_route(&tags, out, sizeof out), strlen(route));
-    cr_assert_str_eq(out, route);
-}
-
-Test(sql_tags, route)
-{
-    check_route("controller='c',route='/x',endpoint_id='e',action='a',job='j'", "/x");
-    check_route("controller='c',endpoint_id='e',action='a',job='j'", "e");
-    check_route("controller='c',action='a',job='j'", "c#a");
-    check_route("controller:c", "c");
-    check_route("route='',controller='c',action=''", "c");
-    check_route("action='a',job='j'", "j");
-    check_route("framework='django'", "");
-    check_route("", "");
-
-    char out[8];
-    struct sql_tags tags;
-    const char *text = "SELECT 1 /*controller='orders',action='index'*/";
-    parse(text, strlen(text), &tags);
-    cr_assert_eq(sql_tags_route(&tags, out, sizeof out), 7);
-    cr_assert_str_eq(out, "orders#");
-    text = "SELECT 1 /*route='abcde\xe2\x82\xac'*/";
-    parse(text, strlen(text), &tags);
-    cr_assert_eq(sql_tags_route(&tags, out, sizeof out), 5);
-    cr_assert_eq(sql_tags_route(&tags, out, 1), 0);
-}
-
-static bool trace_id_of(const char *traceparent, uint8_t id_out[16])
-{
-    char text[300];
-    struct sql_tags tags;
-    sprintf(text, "SELECT 1 /*traceparent='%s'*/", traceparent);
-    parse(text, strlen(text), &tags);
-    return sql_tags_trace_id(&tags, id_out);
-}
-
-Test(sql_tags, trace_id)
-{
-    static const uint8_t expected[16] = {0x5b, 0xd6, 0x6e, 0xf5, 0x09, 0x53, 0x69, 0xc7, 0xb0, 0xd1, 0xf8, 0xf4, 0xbd, 0x33, 0x71, 0x6a};
-    uint8_t id[16];
-    cr_assert(trace_id_of("00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01", id));
-    cr_assert_eq(memcmp(id, expected, 16), 0);
-    cr_assert(trace_id_of("00-5BD66EF5095369C7B0D1F8F4BD33716A-c532cb4098ac3dd2-01", id));
-    cr_assert_eq(memcmp(id, expected, 16), 0);
-    cr_assert_not(trace_id_of("00-00000000000000000000000000000000-c532cb4098ac3dd2-01", id));
-    cr_assert_not(trace_id_of("00-5bd66ef5095369c7b0d1f8f4bd33716-c532cb4098ac3dd2-01", id));
-    cr_assert_not(trace_id_of("00-5bd66ef5095369c7b0d1f8f4bd33716x-c532cb4098ac3dd2-01", id));
-    cr_assert_not(trace_id_of("00-5bd66ef5095369c7b0d1f8f4bd33716a", id));
-    cr_assert_not(trace_id_of("", id));
-}
-
-Test(sql_tags, request_id)
-{
-    struct sql_tags tags;
-    size_t size;
-    const char *text = "SELECT 1 /*correlation_id='c',request_id='r'*/";
-    parse(text, strlen(text), &tags);
-    cr_assert_eq(memcmp(sql_tags_request_id(&tags, &size), "r", 1), 0);
-    text = "SELECT 1 /*correlation_id:c,request_id:*/";
-    parse(text, strlen(text), &tags);
-    cr_assert_eq(memcmp(sql_tags_request_id(&tags, &size), "c", 1), 0);
-    cr_assert_eq(size, 1);
-    parse("SELECT 1", 8, &tags);
-    cr_assert_null(sql_tags_request_id(&tags, &size));
+    parse(&tags, &keys, text, strlen(text), NULL, NULL);
+    cr_assert_eq(tags.found, 1);
+    sql_tags_parse(&tags, &keys, text, strlen(text), SQL_STRINGS_STANDARD);
+    cr_assert_not_null(sql_tags_get(&tags, 0, &size));
 }
 
 Test(sql_tags, prefixes)
 {
     struct sql_tags tags;
-    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        for (size_t size = 0; size <= strlen(cases[i].text); size++) parse(cases[i].text, size, &tags);
-    }
+    struct sql_tag_keys keys = {.count = 0};
+    sql_tag_keys_add(&keys, "a");
+    sql_tag_keys_add(&keys, "route");
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+        for (size_t size = 0; size <= strlen(cases[i].text); size++) parse(&tags, &keys, cases[i].text, size, NULL, NULL);
 }

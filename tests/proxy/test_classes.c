@@ -22,10 +22,10 @@ static struct address address_of(const char *text)
     return range.first;
 }
 
-static const struct sql_tags *tags_of(const char *sql)
+static const struct sql_tags *tags_of(const struct config *config, const char *sql)
 {
     static struct sql_tags tags;
-    sql_tags_parse(&tags, sql, strlen(sql), SQL_STRINGS_STANDARD);
+    sql_tags_parse(&tags, &config->tag_keys, sql, strlen(sql), SQL_STRINGS_STANDARD);
     return &tags;
 }
 
@@ -132,7 +132,7 @@ Test(classes, tags)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct class_facts client = facts();
-        client.tags = tags_of(cases[i].sql);
+        client.tags = tags_of(config, cases[i].sql);
         cr_expect_str_eq(class_name(config, &client), cases[i].plain, "%s", cases[i].sql);
         client.application_name = "web";
         cr_expect_str_eq(class_name(config, &client), cases[i].of_web, "%s", cases[i].sql);
@@ -148,7 +148,7 @@ Test(classes, a_tag_that_is_not_there_fits_nothing)
     struct config *config = load_classes("[class a]\nmatch = tag.job=*\n");
     struct class_facts client = facts();
     cr_expect_str_eq(class_name(config, &client), "default");
-    client.tags = tags_of("select 1 /* route='x' */");
+    client.tags = tags_of(config, "select 1 /* route='x' */");
     cr_expect_str_eq(class_name(config, &client), "default");
     config_unref(&config);
 }
@@ -212,11 +212,11 @@ Test(classes, a_line_without_tags_does_not_hold_for_those_who_need_one)
     struct class_facts client = facts();
     client.application_name = "x";
     cr_expect_str_eq(class_name(config, &client), "default");
-    client.tags = tags_of("select 1 /* route='r' */");
+    client.tags = tags_of(config, "select 1 /* route='r' */");
     cr_expect_str_eq(class_name(config, &client), "default");
-    client.tags = tags_of("select 1");
+    client.tags = tags_of(config, "select 1");
     cr_expect_str_eq(class_name(config, &client), "default");
-    client.tags = tags_of("select 1 /* job='jot' */");
+    client.tags = tags_of(config, "select 1 /* job='jot' */");
     cr_expect_str_eq(class_name(config, &client), "a");
     client.application_name = "y";
     cr_expect_str_eq(class_name(config, &client), "default");
@@ -236,21 +236,27 @@ Test(classes, as_many_as_are_possible)
         char sql[64], expected[16] = "default";
         snprintf(sql, sizeof sql, "select 1 /* n='%d' */", i);
         if (i < CONFIG_CLASSES_MAX - 1) snprintf(expected, sizeof expected, "c%d", i);
-        client.tags = tags_of(sql);
+        client.tags = tags_of(config, sql);
         cr_expect_str_eq(class_name(config, &client), expected);
     }
     config_unref(&config);
 }
 
-static void expect_key(const char *share_by, const struct class_facts *facts, const char *expected)
+static void expect_key_of(const char *share_by, struct class_facts facts, const char *sql, const char *expected)
 {
     char text[256], key[CLASSES_SHARE_KEY_SIZE];
     snprintf(text, sizeof text, "[class default]\nshare_by = %s\n", share_by);
     struct config *config = load_classes(text);
-    size_t size = classes_share_key(&config->classes[0], facts, key);
+    if (sql) facts.tags = tags_of(config, sql);
+    size_t size = classes_share_key(&config->classes[0], &facts, key);
     cr_expect_str_eq(key, expected, "share_by = %s", share_by);
     cr_expect_eq(size, strlen(expected));
     config_unref(&config);
+}
+
+static void expect_key(const char *share_by, const struct class_facts *facts, const char *expected)
+{
+    expect_key_of(share_by, *facts, NULL, expected);
 }
 
 Test(classes, share_keys)
@@ -264,9 +270,9 @@ Test(classes, share_keys)
     expect_key("tag.job", &client, "");
     client.application_name = "an app";
     expect_key("application_name", &client, "an app");
-    client.tags = tags_of("select 1 /* job='Import%20Users',x='' */");
-    expect_key("tag.job", &client, "Import Users");
-    expect_key("tag.route", &client, "");
+    expect_key_of("tag.job", client, "select 1 /* job='Import%20Users',x='' */", "Import Users");
+    expect_key_of("tag.job", client, "select 1 /* job=Import */", "Import");
+    expect_key_of("tag.route", client, "select 1 /* job='Import%20Users',x='' */", "");
     client.address = address_of("2001:db8::1");
     expect_key("address", &client, "2001:db8::1");
     client.address = address_of_unix();

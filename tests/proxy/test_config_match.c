@@ -133,6 +133,32 @@ Test(config_match, sizes)
     expect_told(whole, true, "6: a match has at most 16 conditions\n");
 }
 
+/* The same tag has one number wherever it stands. */
+Test(config_match, tags_have_numbers)
+{
+    struct config *config = load(CLASS "match = tag.job=a\nmatch = tag.route=b tag.job=c\nshare_by = tag.route\n");
+    const struct config_class *class = &config->classes[0];
+    cr_expect_eq(config->tag_keys.count, 2);
+    cr_expect_eq(class->matches[0].conditions[0].tag_number, 0);
+    cr_expect_eq(class->matches[1].conditions[0].tag_number, 1);
+    cr_expect_eq(class->matches[1].conditions[1].tag_number, 0);
+    cr_expect_eq(class->share_tag_number, 1);
+    config_unref(&config);
+}
+
+Test(config_match, as_many_tags_as_are_possible)
+{
+    char text[8192] = CLASS;
+    char *to = text + strlen(text);
+    for (int i = 0; i < SQL_TAG_KEYS_MAX; i++) to += sprintf(to, "match = tag.t%d=x\n", i);
+    struct config *config = load(text);
+    cr_expect_eq(config->tag_keys.count, SQL_TAG_KEYS_MAX);
+    config_unref(&config);
+    strcpy(to, "match = tag.t7=y tag.t64=x\nshare_by = tag.t65\n");
+    expect_told(text, true,
+                "70: tag.t64: classes can ask for 64 different tags at most\n71: tag.t65: classes can ask for 64 different tags at most\n");
+}
+
 Test(config_match, one_within_another)
 {
     static const struct {
