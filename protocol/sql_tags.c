@@ -19,7 +19,7 @@ static bool is_blank(char c)
     return c == ' ' || (c >= '\t' && c <= '\r');
 }
 
-static struct slice trim(struct slice raw)
+static inline struct slice trim(struct slice raw)
 {
     while (raw.size > 0 && is_blank(raw.text[0])) raw = (struct slice){raw.text + 1, raw.size - 1};
     while (raw.size > 0 && is_blank(raw.text[raw.size - 1])) raw.size--;
@@ -33,42 +33,93 @@ static int hex_digit(char c)
     return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
-/* "%2F" at `at`, or -1. */
-static int escaped_byte(struct slice raw, size_t at)
-{
-    if (raw.size - at < 3 || raw.text[at] != '%') return -1;
-    int high = hex_digit(raw.text[at + 1]);
-    int low = hex_digit(raw.text[at + 2]);
-    return high < 0 || low < 0 ? -1 : high << 4 | low;
-}
+/* clang-format off */
+#define X 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1
+/* The bytes that stand for themselves: no control characters, no '%', no backslash. */
+static const bool plain_bytes[UINT8_MAX + 1] = {
+    [0x20] = 1, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, X, X, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 1, 1, X,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, X, X, X, X, X, X, X, X};
+#undef X
+/* clang-format on */
 
-/* It stands for itself. */
 static inline bool is_plain(char c)
 {
-    return (unsigned char)c >= 0x20 && c != 0x7f && c != '%' && c != '\\';
+    return plain_bytes[(unsigned char)c];
 }
 
-/* Whether all eight bytes are plain. A byte is zero after the ^ where it is what is looked for; the borrow of a subtraction can only make up more of those behind it. */
-static inline bool are_plain(const char *text)
+/* Sixteen bytes at once, by the compiler's vectors; a byte of a comparison's outcome is 0 or -1. */
+enum { BLOCK_SIZE = 16 };
+struct block {
+    uint8_t bytes __attribute__((vector_size(BLOCK_SIZE)));
+};
+
+static inline struct block load_block(const char *at)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    uint64_t chunk;
-    memcpy(&chunk, text, sizeof chunk);
-    uint64_t percent = chunk ^ '%' * ones;
-    uint64_t backslash = chunk ^ '\\' * ones;
-    uint64_t delete = chunk ^ 0x7f * ones;
-    uint64_t found =
-        ((percent - ones) & ~percent) | ((backslash - ones) & ~backslash) | ((delete - ones) & ~delete) | ((chunk - 0x20 * ones) & ~chunk);
-    return (found & 0x80 * ones) == 0;
+    struct block block;
+    memcpy(&block.bytes, at, BLOCK_SIZE);
+    return block;
 }
 
+static inline bool are_plain(const char *at)
+{
+    struct block block = load_block(at);
+    uint64_t found[2];
+    __typeof__(block.bytes < 0x20) others = (block.bytes < 0x20) | (block.bytes == 0x7f) | (block.bytes == '%') | (block.bytes == '\\');
+    memcpy(found, &others, sizeof found);
+    return (found[0] | found[1]) == 0;
+}
+
+/* The first of the signs that a key ends at; `end` when there is none. */
+static const char *find_sign(const char *at, const char *end)
+{
+    for (; end - at >= BLOCK_SIZE; at += BLOCK_SIZE) {
+        struct block block = load_block(at);
+        uint64_t found[2];
+        __typeof__(block.bytes == 0) signs = (block.bytes == '=') | (block.bytes == ':') | (block.bytes == ',') | (block.bytes == '\'');
+        memcpy(found, &signs, sizeof found);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+        found[0] = __builtin_bswap64(found[0]);
+        found[1] = __builtin_bswap64(found[1]);
+#endif
+        if (found[0] != 0) return at + __builtin_ctzll(found[0]) / 8;
+        if (found[1] != 0) return at + 8 + __builtin_ctzll(found[1]) / 8;
+    }
+    while (at < end && *at != '=' && *at != ':' && *at != ',' && *at != '\'') at++;
+    return at;
+}
+
+/* From its end on, the last block may overlap the one before. */
 static bool is_plain_text(struct slice raw)
 {
     size_t at = 0;
-    for (; raw.size - at >= 8; at += 8)
+    if (raw.size < BLOCK_SIZE) {
+        while (at < raw.size && is_plain(raw.text[at])) at++;
+        return at == raw.size;
+    }
+    for (; raw.size - at > BLOCK_SIZE; at += BLOCK_SIZE)
         if (!are_plain(raw.text + at)) return false;
-    while (at < raw.size && is_plain(raw.text[at])) at++;
-    return at == raw.size;
+    return are_plain(raw.text + raw.size - BLOCK_SIZE);
+}
+
+/* What the escape at `*at`, which is before `end`, stands for, or else this byte. Behind it then. */
+static char decode_one(const char **at, const char *end)
+{
+    const char *sign = *at;
+    char c = *sign;
+    if (c == '%' && end - sign > 1 && sign[1] == '%') sign++;
+    *at = sign + 1;
+    if (c == '%' && end - sign > 2) {
+        int high = hex_digit(sign[1]);
+        int low = hex_digit(sign[2]);
+        if (high >= 0 && low >= 0) {
+            *at = sign + 3;
+            c = (char)(high << 4 | low);
+        }
+    } else if (c == '\\' && end - sign > 1 && (sign[1] == '\'' || sign[1] == '\\')) {
+        *at = sign + 2;
+        c = sign[1];
+    }
+    return (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c;
 }
 
 /*
@@ -77,59 +128,36 @@ static bool is_plain_text(struct slice raw)
  */
 static bool decode(struct sql_tags *tags, struct slice raw, struct slice *decoded_out)
 {
-    char *out = tags->text + tags->text_size;
-    size_t size = 0;
-    for (size_t at = 0; at < raw.size;) {
-        char c = raw.text[at];
-        if (size == SQL_TAGS_TEXT_MAX - tags->text_size) return false;
-        if (is_plain(c)) {
-            out[size++] = c;
-            at++;
-            continue;
-        }
-        if (c == '%' && at + 1 < raw.size && raw.text[at + 1] == '%') at++;
-        int byte = escaped_byte(raw, at);
-        if (byte >= 0) {
-            c = (char)byte;
-            at += 3;
-        } else if (c == '\\' && at + 1 < raw.size && (raw.text[at + 1] == '\'' || raw.text[at + 1] == '\\')) {
-            c = raw.text[at + 1];
-            at += 2;
+    const char *end = raw.text + raw.size;
+    const char *out_end = tags->text + SQL_TAGS_TEXT_MAX;
+    char *start = tags->text + tags->text_size;
+    char *out = start;
+    for (const char *at = raw.text; at < end;) {
+        if (out == out_end) return false;
+        if (is_plain(*at)) {
+            *out++ = *at++;
         } else {
-            at++;
+            *out++ = decode_one(&at, end);
         }
-        out[size++] = (unsigned char)c < 0x20 || c == 0x7f ? ' ' : c;
     }
-    *decoded_out = (struct slice){out, size};
+    *decoded_out = (struct slice){start, (size_t)(out - start)};
     return true;
 }
 
 /* ---- keys ---- */
 
-/* What a byte is for a key: a byte of it, a sign that may need decoding, or the end. */
-enum { KEY_BYTE = 1, KEY_PERCENT = 2, KEY_END = 4 };
-
-/* clang-format off */
-static const uint8_t key_bytes[UINT8_MAX + 1] = {
-#define X KEY_BYTE
-    ['a'] = X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
-    ['A'] = X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
-    ['0'] = X, X, X, X, X, X, X, X, X, X, ['_'] = X, ['-'] = X, ['.'] = X, ['%'] = X | KEY_PERCENT,
-#undef X
-    ['='] = KEY_END, [':'] = KEY_END, [','] = KEY_END, ['\''] = KEY_END};
-/* clang-format on */
-
-static inline unsigned key_byte(char c)
+/* Letters, digits and "_-.%", the first of them no digit: so that prose in a comment is rarely taken for tags. */
+static bool is_key_byte(char c)
 {
-    return key_bytes[(unsigned char)c];
+    char lower = (char)(c | 0x20);
+    return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.' || c == '%';
 }
 
-/* Letters, digits and "_-.%", the first of them no digit: so that prose in a comment is rarely taken for tags. */
 static bool is_key(struct slice key)
 {
     if (key.size == 0 || (key.text[0] >= '0' && key.text[0] <= '9')) return false;
     for (size_t i = 0; i < key.size; i++)
-        if (!(key_byte(key.text[i]) & KEY_BYTE)) return false;
+        if (!is_key_byte(key.text[i])) return false;
     return true;
 }
 
@@ -139,11 +167,12 @@ static unsigned index_of_size(size_t size)
 }
 
 /* The number of a key that is spelled as asked for, or SQL_TAG_KEYS_MAX. */
-static unsigned find_key(const struct sql_tag_keys *keys, struct slice key)
+static inline unsigned find_key(const struct sql_tag_keys *keys, struct slice key)
 {
     for (uint64_t left = keys->by_size[index_of_size(key.size)]; left != 0; left &= left - 1) {
         unsigned number = (unsigned)__builtin_ctzll(left);
-        if (keys->items[number].size == key.size && memcmp(keys->items[number].text, key.text, key.size) == 0) return number;
+        const char *text = keys->items[number].text;
+        if (keys->items[number].size == key.size && text[0] == key.text[0] && memcmp(text, key.text, key.size) == 0) return number;
     }
     return SQL_TAG_KEYS_MAX;
 }
@@ -158,17 +187,18 @@ unsigned sql_tag_keys_add(struct sql_tag_keys *keys, const char *text)
     keys->items[number].text = text;
     keys->items[number].size = key.size;
     keys->by_size[index_of_size(key.size)] |= bit;
-    if (is_key(key)) keys->plain |= bit;
+    if (is_key(key) && strchr(text, '%') == NULL) keys->plain |= bit;
     return number;
 }
 
 /* As it stands in a comment. */
-static unsigned find_written_key(struct sql_tags *tags, const struct sql_tag_keys *keys, struct slice key, bool has_percent)
+static unsigned find_written_key(struct sql_tags *tags, const struct sql_tag_keys *keys, struct slice key)
 {
     struct slice decoded;
-    if (has_percent) return is_key(key) && decode(tags, key, &decoded) ? find_key(keys, decoded) : SQL_TAG_KEYS_MAX;
     unsigned number = find_key(keys, key);
-    return number < SQL_TAG_KEYS_MAX && (keys->plain >> number & 1) != 0 ? number : SQL_TAG_KEYS_MAX;
+    if (number < SQL_TAG_KEYS_MAX && (keys->plain >> number & 1) != 0) return number;
+    if (memchr(key.text, '%', key.size) == NULL) return SQL_TAG_KEYS_MAX;
+    return is_key(key) && decode(tags, key, &decoded) ? find_key(keys, decoded) : SQL_TAG_KEYS_MAX;
 }
 
 static void set_value(struct sql_tags *tags, unsigned key, struct slice value)
@@ -207,7 +237,7 @@ static const char *find_missed_comma(const char *start, const char *quote)
 {
     const char *at = quote - 1;
     if (at <= start || *at != '=') return NULL;
-    while (at > start && (key_byte(at[-1]) & KEY_BYTE)) at--;
+    while (at > start && is_key_byte(at[-1])) at--;
     if (at == quote - 1 || at == start || at[-1] != ',') return NULL;
     return at - 1;
 }
@@ -223,6 +253,12 @@ static const char *find_quote(const char *start, const char *end, bool has_backs
     return NULL;
 }
 
+/* Whether it is as most are: a comma behind it, and nothing before it that makes one look twice. */
+static inline bool is_closing(const char *start, const char *quote, const char *end)
+{
+    return quote > start && end - quote > 1 && quote[1] == ',' && quote[-1] != '=' && quote[-1] != ',';
+}
+
 /*
  * A value behind its opening quote. It ends at the quote that a comma follows, or that a comma precedes, as in the malformed example of the
  * specification (controller='index,'framework='x'). Returns where to go on.
@@ -231,6 +267,10 @@ static const char *read_quoted(const char *start, const char *end, bool has_back
 {
     const char *quote;
     for (const char *at = start; (quote = find_quote(at, end, has_backslashes)) != NULL; at = quote + 1) {
+        if (is_closing(start, quote, end)) {
+            *value_out = (struct slice){start, (size_t)(quote - start)};
+            return quote + 2;
+        }
         const char *comma = find_missed_comma(start, quote);
         if (comma != NULL) {
             *value_out = (struct slice){start, (size_t)(comma - start)};
@@ -261,10 +301,10 @@ static void read_comment(struct sql_tags *tags, const struct sql_tag_keys *keys,
     bool has_backslashes = memchr(at, '\\', (size_t)(end - at)) != NULL;
     while (at < end) {
         const char *start = at;
-        unsigned seen = 0;
-        while (at < end && !(key_byte(*at) & KEY_END)) seen |= key_byte(*at++);
+        at = find_sign(start, end);
         if (at == end) return;
-        struct slice key = trim((struct slice){start, (size_t)(at - start)});
+        struct slice key = {start, (size_t)(at - start)};
+        if (key.size > 0 && (start[0] <= ' ' || at[-1] <= ' ')) key = trim(key);
         bool has_value = *at == '=' || *at == ':';
         at++;
         if (!has_value) continue;
@@ -272,7 +312,7 @@ static void read_comment(struct sql_tags *tags, const struct sql_tag_keys *keys,
         struct slice value;
         while (at < end && is_blank(*at)) at++;
         at = at < end && *at == '\'' ? read_quoted(at + 1, end, has_backslashes, &value) : read_bare(at, end, &value);
-        unsigned number = find_written_key(tags, keys, key, (seen & KEY_PERCENT) != 0);
+        unsigned number = find_written_key(tags, keys, key);
         if (number < SQL_TAG_KEYS_MAX) set_value(tags, number, value);
     }
 }
