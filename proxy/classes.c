@@ -96,19 +96,37 @@ bool classes_need_tags(const struct config *config, const struct class_candidate
     return candidates->by_tag != 0 || config->classes[candidates->otherwise].share_by == CONFIG_FACT_TAG;
 }
 
-/* Those on tags first: they are the ones that most often fail. */
-static bool all_conditions_hold(const struct config_match *match, const struct class_facts *facts)
+/* The pattern asks for another first byte than the value has: most values fit no class. */
+static inline bool begins_otherwise(const char *pattern, const char *value, size_t size)
 {
-    for (size_t i = match->condition_count; i > 0; i--)
-        if (!condition_holds(&match->conditions[i - 1], facts)) return false;
+    char first = *pattern;
+    return first != '*' && first != '?' && first != '\\' && (size == 0 ? first != '\0' : first != *value);
+}
+
+static bool tags_fit(const struct config_match *match, const struct sql_tags *tags)
+{
+    if ((match->tags & ~tags->found) != 0) return false;
+    const struct config_condition *end = match->conditions + match->condition_count;
+    for (const struct config_condition *condition = end - match->tag_condition_count; condition < end; condition++) {
+        size_t size;
+        const char *value = sql_tags_get(tags, condition->tag_number, &size);
+        if (begins_otherwise(condition->pattern, value, size) || !glob_matches(condition->pattern, value, size)) return false;
+    }
     return true;
 }
 
-/* Lines without conditions on tags do not hold, or the class would not be a candidate by its tags. */
+/*
+ * Those on tags first: they are the ones that most often fail. Lines without conditions on tags do not hold, or the class would not be a candidate by its
+ * tags.
+ */
 static bool matches_by_tag(const struct config_class *class, const struct class_facts *facts)
 {
-    for (size_t i = 0; i < class->match_count; i++)
-        if (class->matches[i].tag_condition_count > 0 && all_conditions_hold(&class->matches[i], facts)) return true;
+    for (size_t i = 0; i < class->match_count; i++) {
+        const struct config_match *match = &class->matches[i];
+        if (match->tags != 0 && tags_fit(match, facts->tags) &&
+            conditions_hold(match, match->condition_count - match->tag_condition_count, facts))
+            return true;
+    }
     return false;
 }
 

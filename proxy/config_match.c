@@ -137,8 +137,11 @@ static void keep(const struct config_origin *origin, const struct config_conditi
     for (size_t i = 0; i < count; i++)
         if (conditions[i].fact != CONFIG_FACT_TAG) kept[used++] = conditions[i];
     *match_out = (struct config_match){.conditions = kept, .condition_count = count, .tag_condition_count = count - used};
-    for (size_t i = 0; i < count; i++)
-        if (conditions[i].fact == CONFIG_FACT_TAG) kept[used++] = conditions[i];
+    for (size_t i = 0; i < count; i++) {
+        if (conditions[i].fact != CONFIG_FACT_TAG) continue;
+        kept[used++] = conditions[i];
+        match_out->tags |= UINT64_C(1) << conditions[i].tag_number;
+    }
 }
 
 bool config_match_read(const struct config_origin *origin, const char *value, struct config_match *match_out)

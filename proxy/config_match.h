@@ -33,6 +33,7 @@ struct config_match {
     const struct config_condition *conditions;
     size_t condition_count;
     size_t tag_condition_count; /* how many of them are on tags */
+    uint64_t tags;              /* a bit for the number of each of these */
 };
 
 /*
