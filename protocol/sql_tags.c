@@ -296,8 +296,12 @@ static const char *read_bare(const char *start, const char *end, struct slice *v
     return comma;
 }
 
-static void read_comment(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *at, const char *end)
+/*
+ * A value that a quote and a comma have ended (is_closing) is settled, and so is all before it: to get there, nothing behind that comma was looked at.
+ */
+static void read_comment(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *begin, const char *end)
 {
+    const char *at = begin;
     bool has_backslashes = memchr(at, '\\', (size_t)(end - at)) != NULL;
     while (at < end) {
         const char *start = at;
@@ -314,12 +318,17 @@ static void read_comment(struct sql_tags *tags, const struct sql_tag_keys *keys,
         at = at < end && *at == '\'' ? read_quoted(at + 1, end, has_backslashes, &value) : read_bare(at, end, &value);
         unsigned number = find_written_key(tags, keys, key);
         if (number < SQL_TAG_KEYS_MAX) set_value(tags, number, value);
+        if (at == value.text + value.size + 2 && at[-1] == ',') {
+            tags->settled = (size_t)(at - begin);
+            tags->settled_found = tags->found;
+        }
     }
 }
 
 void sql_tags_read(struct sql_tags *tags, const struct sql_tag_keys *keys, const char *text, const struct sql_comments *comments)
 {
-    tags->found = 0;
+    tags->found = tags->settled_found = 0;
+    tags->settled = 0;
     tags->text_size = 0;
     tags->is_full = false;
     if (comments->has_last) read_comment(tags, keys, text + comments->last_start, text + comments->last_end);

@@ -38,6 +38,8 @@ struct sql_tags {
     uint64_t found; /* a bit for each key that has a value */
     bool is_full;   /* there were values that did not fit */
     uint32_t text_size;
+    size_t settled;         /* where there is one comment: so many of its bytes are tags that nothing behind them changes; a key is next */
+    uint64_t settled_found; /* what was found in these */
     struct {
         const char *text; /* in the SQL, or in `text` below where that has another spelling */
         size_t size;

@@ -28,6 +28,8 @@ static const char *get_filled(const struct sql_tags *tags, unsigned key, size_t 
 
 /* ---- the unit ---- */
 
+enum { TRACE_ID_SIZE = 32 };
+
 /* Eight bytes to small letters. False: they are not all hexadecimal digits. */
 static bool fold_hex(const char *text, uint64_t *folded_out)
 {
@@ -46,19 +48,19 @@ static bool fold_hex(const char *text, uint64_t *folded_out)
 /* "00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01" */
 static bool read_trace_id(const struct sql_tags *tags, char id_out[STATEMENT_UNIT_SIZE])
 {
-    enum { VERSION_SIZE = 3, ID_SIZE = 32, CHUNK_SIZE = 8 };
+    enum { VERSION_SIZE = 3, CHUNK_SIZE = 8 };
     const uint64_t zeroes = '0' * UINT64_C(0x0101010101010101);
     size_t size;
     uint64_t others = 0;
     const char *value = sql_tags_get(tags, TRACEPARENT, &size);
-    if (size <= VERSION_SIZE + ID_SIZE || value[VERSION_SIZE - 1] != '-' || value[VERSION_SIZE + ID_SIZE] != '-') return false;
-    for (size_t at = 0; at < ID_SIZE; at += CHUNK_SIZE) {
+    if (size <= VERSION_SIZE + TRACE_ID_SIZE || value[VERSION_SIZE - 1] != '-' || value[VERSION_SIZE + TRACE_ID_SIZE] != '-') return false;
+    for (size_t at = 0; at < TRACE_ID_SIZE; at += CHUNK_SIZE) {
         uint64_t chunk;
         if (!fold_hex(value + VERSION_SIZE + at, &chunk)) return false;
         memcpy(id_out + at, &chunk, sizeof chunk);
         others |= chunk ^ zeroes;
     }
-    id_out[ID_SIZE] = '\0';
+    id_out[TRACE_ID_SIZE] = '\0';
     return others != 0;
 }
 
@@ -75,13 +77,18 @@ static size_t copy_text(char *out, size_t out_size, const char *text, size_t siz
     return kept;
 }
 
+/* The trace id that was read into the unit's text. */
+static void set_trace_id(const struct statement_tags_reader *reader, struct statement_tags *out)
+{
+    out->tags.unit_text_size = TRACE_ID_SIZE;
+    out->tags.unit = hash_unit(reader, out->unit, TRACE_ID_SIZE);
+}
+
 static void read_unit(const struct statement_tags_reader *reader, struct statement_tags *out)
 {
-    enum { TRACE_ID_SIZE = 32 };
     size_t size;
     if (read_trace_id(&reader->tags, out->unit)) {
-        out->tags.unit_text_size = TRACE_ID_SIZE;
-        out->tags.unit = hash_unit(reader, out->unit, TRACE_ID_SIZE);
+        set_trace_id(reader, out);
         return;
     }
     const char *request = get_filled(&reader->tags, REQUEST_ID, &size);
@@ -143,14 +150,8 @@ static void cut_off(const struct sql_comments *comments, const char **text, size
     *size = end - start;
 }
 
-bool statement_tags_read(struct statement_tags_reader *reader, const char **text, size_t *size, enum sql_strings strings,
-                         struct statement_tags *out)
+static bool conclude(const struct statement_tags_reader *reader, struct statement_tags *out)
 {
-    struct sql_comments comments;
-    if (!sql_comments_may_be_in(*text, *size)) return false;
-    sql_comments_find(&comments, *text, *size, strings);
-    sql_tags_read(&reader->tags, &reader->keys, *text, &comments);
-    cut_off(&comments, text, size);
     if (reader->tags.found == 0) return false;
     out->tags = (struct execution_tags){0};
     out->unit[0] = out->route[0] = out->framework[0] = '\0';
@@ -159,6 +160,37 @@ bool statement_tags_read(struct statement_tags_reader *reader, const char **text
     size_t framework_size;
     const char *framework = sql_tags_get(&reader->tags, FRAMEWORK, &framework_size);
     if (framework) out->tags.framework_size = copy_text(out->framework, sizeof out->framework, framework, framework_size);
+    link_texts(out);
+    return true;
+}
+
+/* What was concluded holds, perhaps with another trace id. */
+static bool is_repeated(struct statement_tags_reader *reader, struct statement_tags_memory *memory, const char *text,
+                        const struct sql_comments *comments)
+{
+    if (!memory || !sql_tags_repeat_holds(&memory->repeat, &reader->tags, &reader->keys, text, comments)) return false;
+    if (reader->tags.found == 0) return true;
+    if (reader->tags.found != UINT64_C(1) << TRACEPARENT || !read_trace_id(&reader->tags, memory->tags.unit)) return false;
+    set_trace_id(reader, &memory->tags);
+    return true;
+}
+
+bool statement_tags_read(struct statement_tags_reader *reader, struct statement_tags_memory **memory, const char **text, size_t *size,
+                         enum sql_strings strings, struct statement_tags *out)
+{
+    struct sql_comments comments;
+    if (!sql_comments_may_be_in(*text, *size)) return false;
+    sql_comments_find(&comments, *text, *size, strings);
+    if (!comments.has_first && !comments.has_last) return false;
+    if (!is_repeated(reader, *memory, *text, &comments)) {
+        if (!*memory) *memory = memory_alloc(sizeof **memory);
+        sql_tags_read(&reader->tags, &reader->keys, *text, &comments);
+        (*memory)->has_tags = conclude(reader, &(*memory)->tags);
+        sql_tags_repeat_note(&(*memory)->repeat, &reader->tags, *text, &comments);
+    }
+    cut_off(&comments, text, size);
+    if (!(*memory)->has_tags) return false;
+    *out = (*memory)->tags;
     link_texts(out);
     return true;
 }

@@ -31,6 +31,7 @@ static void free_tap(struct tap *tap, int64_t now_us)
     free(tap->bound.parameters);
     owed_fini(&tap->owed);
     free(tap->columns);
+    free(tap->tag_memory);
     free(tap);
 }
 

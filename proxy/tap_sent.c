@@ -45,7 +45,7 @@ struct tap_sql {
 /* The tags of its comments, which are no part of it any more then. False: it has none. */
 static bool read_tags(struct tap *tap, struct tap_sql *sql, struct statement_tags *tags_out)
 {
-    return statement_tags_read(&tap->taps->tags, &sql->text, &sql->size, sql->strings, tags_out);
+    return statement_tags_read(&tap->taps->tags, &tap->tag_memory, &sql->text, &sql->size, sql->strings, tags_out);
 }
 
 /* EXECUTE name(arguments), of what PREPARE or Parse has made. False: not known. */

@@ -61,6 +61,7 @@ struct tap {
     enum rows rows;   /* of the oldest execution that is not completed */
     struct result_columns *columns;
     uint64_t template_hint;
+    struct statement_tags_memory *tag_memory;
 };
 
 /* `record` is of an event of that kind, `body` what belongs to it. */

@@ -3,7 +3,7 @@
  * all tags.
  */
 #include "protocol/sql_tags.h"
-#include "tests/random_numbers.h"
+#include "tests/protocol/tag_comments.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -304,101 +304,21 @@ Test(sql_tags, cases)
 
 /* ---- mutated ---- */
 
-static uint64_t random_state;
-
-static uint32_t random_below(uint32_t limit)
-{
-    return random_numbers_below(&random_state, limit);
-}
-
-static const char *random_piece(void)
-{
-    static const char *const pieces[] = {"'",
-                                         "'",
-                                         "'",
-                                         ",",
-                                         ",",
-                                         "=",
-                                         "=",
-                                         ":",
-                                         " ",
-                                         "\t",
-                                         "\n",
-                                         "%",
-                                         "%2",
-                                         "%2F",
-                                         "%%2f",
-                                         "%%",
-                                         "\\",
-                                         "\\'",
-                                         "\\\\",
-                                         "%5C",
-                                         "%5C%27",
-                                         "%",
-                                         "\x01",
-                                         "\x7f",
-                                         "1",
-                                         "_",
-                                         "-",
-                                         ".",
-                                         "a",
-                                         "b",
-                                         "ab",
-                                         "%61",
-                                         "%00",
-                                         "route=",
-                                         "action='x'",
-                                         "+",
-                                         "\xc3\xa9",
-                                         "='",
-                                         "',",
-                                         ",'",
-                                         "a='x,b='y'",
-                                         "job:Import",
-                                         "00-5bd66ef5095369c7b0d1f8f4bd33716a-c532cb4098ac3dd2-01",
-                                         "a%b=",
-                                         "traceparent='00-1'",
-                                         "ab='%%41',"};
-    return pieces[random_below(sizeof pieces / sizeof pieces[0])];
-}
-
-/* A byte less, another byte, or a piece more, now and then. */
-static void mutate(char *text)
-{
-    for (uint32_t times = random_below(4); times > 0; times--) {
-        size_t size = strlen(text);
-        size_t at = random_below((uint32_t)size + 1);
-        char rest[PLAIN_SIZE_MAX];
-        const char *piece = random_piece();
-        strcpy(rest, text + at + (at < size && random_below(2) == 0));
-        sprintf(text + at, "%s%s", random_below(3) > 0 ? piece : "", rest);
-    }
-}
-
-static void append_comment(char *text)
-{
-    char inside[PLAIN_SIZE_MAX] = "";
-    if (random_below(2) == 0) {
-        const char *from = strstr(cases[random_below(20)].text, "/*");
-        if (from && strrchr(from, '*') > from + 2) sprintf(inside, "%.*s", (int)(strrchr(from, '*') - from - 2), from + 2);
-    }
-    for (uint32_t left = random_below(2) * random_below(20); left > 0; left--) strcat(inside, random_piece());
-    mutate(inside);
-    sprintf(text + strlen(text), "/*%s*/", inside);
-}
-
 Test(sql_tags, are_those_of_the_plain_reader, .timeout = 20)
 {
     const char *seed = getenv("PGTURNSTILE_SEED");
     size_t wanted = getenv("PGTURNSTILE_SOAK") != NULL ? 10000000 : 60000;
     size_t found = 0, without = 0;
     static struct plain_tags plain;
-    random_state = seed != NULL ? strtoull(seed, NULL, 0) | 1 : 0x9e3779b97f4a7c15u;
+    uint64_t random = seed != NULL ? strtoull(seed, NULL, 0) | 1 : 0x9e3779b97f4a7c15u;
     for (size_t i = 0; i < wanted; i++) {
-        char text[4 * PLAIN_SIZE_MAX] = "";
-        if (random_below(4) == 0) append_comment(text);
-        strcat(text, " SELECT 1 ");
-        append_comment(text);
+        char text[3 * TAG_COMMENT_SIZE] = "", comment[TAG_COMMENT_SIZE];
+        if (random_numbers_below(&random, 4) == 0) {
+            tag_comments_make(comment, &random);
+            sprintf(text, "/*%s*/", comment);
+        }
+        tag_comments_make(comment, &random);
+        sprintf(text + strlen(text), " SELECT 1 /*%s*/", comment);
         read_all(text, &plain);
         compare(text, &plain);
         found += plain.count;

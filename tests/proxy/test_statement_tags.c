@@ -13,9 +13,12 @@ static const struct execution_tags *read_text(const char *text)
 {
     static struct statement_tags_reader reader;
     static struct statement_tags tags;
+    struct statement_tags_memory *memory = NULL;
     size_t size = strlen(text);
     statement_tags_init(&reader, &key);
-    return statement_tags_read(&reader, &text, &size, SQL_STRINGS_STANDARD, &tags) ? &tags.tags : NULL;
+    bool has_tags = statement_tags_read(&reader, &memory, &text, &size, SQL_STRINGS_STANDARD, &tags);
+    free(memory);
+    return has_tags ? &tags.tags : NULL;
 }
 
 static const struct execution_tags *read_comment(const char *comment)
@@ -158,29 +161,83 @@ Test(statement_tags, are_cut_off)
         {"", ""},
     };
     static struct statement_tags_reader reader;
+    struct statement_tags_memory *memory = NULL;
     statement_tags_init(&reader, &key);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct statement_tags tags;
         const char *text = cases[i].text;
         size_t size = strlen(text);
-        bool has_tags = statement_tags_read(&reader, &text, &size, SQL_STRINGS_STANDARD, &tags);
+        bool has_tags = statement_tags_read(&reader, &memory, &text, &size, SQL_STRINGS_STANDARD, &tags);
         cr_assert_eq(has_tags, strstr(cases[i].text, "route") != NULL);
         cr_assert(size == strlen(cases[i].left) && memcmp(text, cases[i].left, size) == 0, "%s", cases[i].text);
     }
+    free(memory);
 }
 
 Test(statement_tags, are_kept)
 {
     static struct statement_tags_reader reader;
     struct statement_tags tags, *kept = NULL;
+    struct statement_tags_memory *memory = NULL;
     const char *text = "SELECT 1 /*route='/x',request_id='r',framework='rails'*/";
     size_t size = strlen(text);
     statement_tags_init(&reader, &key);
-    cr_assert(statement_tags_read(&reader, &text, &size, SQL_STRINGS_STANDARD, &tags));
+    cr_assert(statement_tags_read(&reader, &memory, &text, &size, SQL_STRINGS_STANDARD, &tags));
     statement_tags_keep(&kept, &tags);
     memset(&tags, 0, sizeof tags);
     cr_assert_str_eq(kept->tags.route, "/x");
     cr_assert_str_eq(kept->tags.unit_text, "r");
     cr_assert_str_eq(kept->tags.framework, "rails");
     free(kept);
+    free(memory);
+}
+
+/* One after another of one client, with what it said before and without. */
+Test(statement_tags, are_the_same_with_a_memory)
+{
+#define TAGGED "SELECT 1 /*action='list',framework='django',request_id='r',route='%2Fx',"
+#define TRACE  "traceparent='00-5bd66ef5095369c7b0d1f8f4bd33716"
+    static const char *const texts[] = {
+        TAGGED TRACE "a-c532cb4098ac3dd2-01'*/",
+        TAGGED TRACE "b-c532cb4098ac3dd2-01'*/",
+        TAGGED TRACE "b-c532cb4098ac3dd2-01'*/",
+        TAGGED TRACE "-c532cb4098ac3dd2-01'*/",
+        TAGGED TRACE "-c532cb4098ac3dd2-01'*/",
+        TAGGED TRACE "c-c532cb4098ac3dd2-01'*/",
+        TAGGED "tracestate='x'*/",
+        TAGGED TRACE "c-c532cb4098ac3dd2-01'*/",
+        "SELECT 1",
+        "SELECT 1 /*application='shop'*/",
+        "SELECT 1 /*application='shop'*/",
+        "SELECT 1 /*application='shop'," TRACE "c-c532cb4098ac3dd2-01'*/",
+        "SELECT 1 /*application='shop'," TRACE "c-c532cb4098ac3dd2-01'*/",
+        "SELECT 1 /*application='shop'," TRACE "-c532cb4098ac3dd2-01'*/",
+        "SELECT 1 /*application='shop'*/",
+        "SELECT 1 /*application='shop',job='x'*/",
+        "SELECT 1 /*application='shop',job='y'*/",
+        "/*request_id='r'*/ SELECT 1 /*job='y'*/",
+        "/*request_id='s'*/ SELECT 1 /*job='y'*/",
+        "SELECT 1 /*request_id:s*/",
+        "SELECT 1 /*request_id:s*/",
+    };
+    static struct statement_tags_reader reader;
+    struct statement_tags_memory *memory = NULL;
+    statement_tags_init(&reader, &key);
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        struct statement_tags tags;
+        const char *text = texts[i];
+        size_t size = strlen(text);
+        bool has_tags = statement_tags_read(&reader, &memory, &text, &size, SQL_STRINGS_STANDARD, &tags);
+        cr_assert(size == strlen(text) || !memcmp(text + size, "/*", 2), "%s", texts[i]);
+        const struct execution_tags *expected = read_text(texts[i]);
+        cr_assert_eq(has_tags, expected != NULL, "%s", texts[i]);
+        if (!expected) continue;
+        cr_assert_eq(tags.tags.unit, expected->unit, "%s", texts[i]);
+        cr_assert_eq(tags.tags.unit_text_size, expected->unit_text_size);
+        cr_assert_str_eq(tags.tags.unit_text ? tags.unit : "", expected->unit_text ? expected->unit_text : "");
+        cr_assert_eq(tags.tags.route_size, expected->route_size, "%s", texts[i]);
+        cr_assert_str_eq(tags.tags.route ? tags.route : "", expected->route ? expected->route : "");
+        cr_assert_str_eq(tags.tags.framework ? tags.framework : "", expected->framework ? expected->framework : "");
+    }
+    free(memory);
 }
