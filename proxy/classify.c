@@ -1,7 +1,8 @@
 /*
  * Clients to classes. Not for: the rules (classes.c), what a class may have (turnstile).
  *
- * Invariant: a client in a pool has a key, and its class is the one that the settings in client->classified, and the tags seen last, lead to.
+ * Invariants: a client in a pool has a key, and its class is the one that the settings in client->classified, and the tags seen last, lead to. While
+ * client->tagged has a comment noted, its tags lead to this class and key too.
  */
 #include "proxy/classify.h"
 
@@ -11,6 +12,7 @@
 
 #include "protocol/frame.h"
 #include "protocol/frontend.h"
+#include "protocol/sql_tags_repeat.h"
 #include "proxy/client_clocks.h"
 #include "proxy/client_text.h"
 #include "proxy/memory.h"
@@ -39,22 +41,30 @@ static bool is_key(const struct turnstile_key *key, const struct turnstile_class
     return key && key->class == class && key->size == size && memcmp(key->text, text, size) == 0;
 }
 
-void classify_forget(struct client *client)
+static void put_key(struct client *client)
 {
     if (!client->key) return;
     client->key->class->clients--;
     turnstile_key_put(client->host->commons->turnstile, &client->key);
 }
 
+void classify_forget(struct client *client)
+{
+    put_key(client);
+    free(client->tagged);
+    client->tagged = NULL;
+}
+
 static void settle(struct client *client, const struct class_facts *facts)
 {
     struct commons *commons = client->host->commons;
+    if (client->tagged) client->tagged->is_noted = false;
     unsigned index = classes_settle(commons->config, &client->candidates, facts);
     char text[CLASSES_SHARE_KEY_SIZE];
     size_t size = classes_share_key(&commons->config->classes[index], facts, text);
     if (is_key(client->key, turnstile_class_at(commons->turnstile, index), text, size)) return;
     struct turnstile_key *key = turnstile_key_get(commons->turnstile, index, text, size);
-    classify_forget(client);
+    put_key(client);
     client->key = key;
     key->class->clients++;
     client->class_index = index;
@@ -103,14 +113,41 @@ static const char *text_of(const struct client *client, const uint8_t *message, 
     return text;
 }
 
-/* Whether the message has tags that classes ask for; then they are in `tags_out`. */
-static bool read_tags(const struct client *client, const uint8_t *message, size_t available, struct sql_tags *tags_out)
+/* The comments of a lease's first statement, and what classes ask of them. */
+struct reading {
+    const char *text;
+    struct sql_comments comments;
+    struct sql_tags tags;
+};
+
+static bool find_comments(const struct client *client, const uint8_t *message, size_t available, struct reading *reading_out)
 {
     size_t size;
     const char *text = text_of(client, message, available, &size);
     if (!text || !sql_comments_may_be_in(text, size) || !client_text_is_scannable(client)) return false;
-    sql_tags_parse(tags_out, &client->host->commons->config->tag_keys, text, size, client_text_strings(client));
-    return tags_out->found != 0;
+    reading_out->text = text;
+    sql_comments_find(&reading_out->comments, text, size, client_text_strings(client));
+    return reading_out->comments.has_first || reading_out->comments.has_last;
+}
+
+/* The tags that classes ask for are those that the client's class and key follow from. */
+static bool is_repeated(const struct client *client, struct reading *reading)
+{
+    const struct sql_tag_keys *keys = &client->host->commons->config->tag_keys;
+    return client->tagged && sql_tags_repeat_holds(client->tagged, &reading->tags, keys, reading->text, &reading->comments) &&
+           reading->tags.found == 0;
+}
+
+static bool read_tags(const struct client *client, struct reading *reading)
+{
+    sql_tags_read(&reading->tags, &client->host->commons->config->tag_keys, reading->text, &reading->comments);
+    return reading->tags.found != 0;
+}
+
+static void note(struct client *client, const struct reading *reading)
+{
+    if (!client->tagged) client->tagged = memory_alloc(sizeof *client->tagged);
+    sql_tags_repeat_note(client->tagged, &reading->tags, reading->text, &reading->comments);
 }
 
 static const struct config_class *class_of(const struct client *client)
@@ -133,11 +170,15 @@ void classify_lease(struct client *client, const uint8_t *message, size_t availa
         struct class_facts facts = facts_of(client, NULL);
         narrow(client, &facts);
     }
-    struct sql_tags tags;
-    bool has_tags = classes_need_tags(config, &client->candidates) && read_tags(client, message, available, &tags);
-    if (!has_changed && !has_tags && is_settled_without_tags(client)) return;
-    struct class_facts facts = facts_of(client, has_tags ? &tags : NULL);
-    settle(client, &facts);
+    struct reading reading;
+    bool has_comments = classes_need_tags(config, &client->candidates) && find_comments(client, message, available, &reading);
+    if (has_comments && !has_changed && is_repeated(client, &reading)) return;
+    bool has_tags = has_comments && read_tags(client, &reading);
+    if (has_changed || has_tags || !is_settled_without_tags(client)) {
+        struct class_facts facts = facts_of(client, has_tags ? &reading.tags : NULL);
+        settle(client, &facts);
+    }
+    if (has_comments) note(client, &reading);
 }
 
 void classify_configure(struct commons *commons)

@@ -88,6 +88,7 @@ struct client {
     /* classify.c's: */
     unsigned class_index; /* of the class in the configuration */
     struct class_candidates candidates;
+    struct sql_tags_repeat *tagged;   /* the comment that they follow from; NULL: there was none yet */
     struct session_state *classified; /* the settings that they follow from */
     const char *classified_name;      /* their application_name; NULL: they have none */
     struct session_state *settings;   /* what its session has set */

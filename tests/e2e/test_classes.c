@@ -134,6 +134,67 @@ Test(classes, tags_of_the_first_statement_decide)
     proxy_finish(&proxy);
 }
 
+/* A comment like the one before is known by its bytes: it has to mean the same. */
+Test(classes, the_same_tags_again_are_the_same_class)
+{
+    struct proxy *proxy = start("budget = 4\n", "[class imports]\nmatch = tag.job=import application_name=a\nlimit = 1\n");
+    struct wire *first = named_session(proxy, "app", "a"), *second = named_session(proxy, "app", "a");
+    cr_assert_str_eq(wire_query(first, "begin; select 'held' /*job='import',traceparent='1'*/"), "held");
+    cr_expect_str_eq(wire_query(second, "select 1 /*job='export',traceparent='1'*/"), "1");
+    cr_expect_str_eq(wire_query(second, "select 2 /*job='export',traceparent='2'*/"), "2");
+    ask(second, "select 3 /*job='import',traceparent='3'*/");
+    expect_waits(second, proxy->port);
+    let_go(first);
+    expect_answer(second, "3");
+    cr_assert_str_eq(wire_query(first, "begin; select 'held' /*job='import',traceparent='2'*/"), "held");
+    ask(second, "select 4 /*job='import',traceparent='4'*/");
+    expect_waits(second, proxy->port);
+    let_go(first);
+    expect_answer(second, "4");
+    cr_assert_str_eq(wire_query(first, "begin; select 'held' /*job='import',traceparent='2'*/"), "held");
+    /* Without tags in between; and when something else decides too. */
+    cr_expect_str_eq(wire_query(second, "select 5"), "5");
+    ask(second, "select 6 /*job='import',traceparent='4'*/");
+    expect_waits(second, proxy->port);
+    let_go(first);
+    expect_answer(second, "6");
+    cr_assert_str_eq(wire_query(first, "begin; select 'held' /*job='import',traceparent='2'*/"), "held");
+    cr_expect_str_eq(wire_query(second, "set application_name = 'b'"), "");
+    cr_expect_str_eq(wire_query(second, "select 7 /*job='import',traceparent='4'*/"), "7");
+    cr_expect_str_eq(wire_query(second, "set application_name = 'a'"), "");
+    ask(second, "select 8 /*job='import',traceparent='4'*/");
+    expect_waits(second, proxy->port);
+    let_go(first);
+    expect_answer(second, "8");
+    wire_close(&first);
+    wire_close(&second);
+    proxy_finish(&proxy);
+}
+
+Test(classes, a_reload_gives_the_same_tags_another_class)
+{
+    struct proxy *proxy = start("budget = 4\n", "[class imports]\nmatch = tag.job=import\nlimit = 1\n");
+    struct wire *first = named_session(proxy, "app", "a"), *second = named_session(proxy, "app", "b");
+    cr_expect_str_eq(wire_query(second, "select 1 /*job='import',route='x'*/"), "1");
+    char config[1024];
+    snprintf(
+        config, sizeof config,
+        "[databases]\n* = host=%s port=%d\n[pgturnstile]\nlisten_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir = %s\nauth_type "
+        "= trust\n"
+        "pool_mode = transaction\nbudget = 4\n[class routes]\nmatch = tag.route=x\nlimit = 1\n[class imports]\nmatch = tag.job=import\n",
+        postgres_shared()->directory, postgres_shared()->port, proxy->port, proxy->directory);
+    proxy_reload_raw(proxy, config);
+    WAIT_FOR(proxy_log_count(proxy, " config_reloaded") == 1, LONG_MS);
+    cr_assert_str_eq(wire_query(first, "begin; select 'held' /*route='x'*/"), "held");
+    ask(second, "select 2 /*job='import',route='x'*/");
+    expect_waits(second, proxy->port);
+    let_go(first);
+    expect_answer(second, "2");
+    wire_close(&first);
+    wire_close(&second);
+    proxy_finish(&proxy);
+}
+
 Test(classes, a_reserve_is_kept_for_its_class)
 {
     enum { WORKERS = 6 };
