@@ -339,6 +339,15 @@ enum exchange_reply exchange_received(struct exchange *exchange, uint8_t type, c
     return front & IS_OURS ? EXCHANGE_SWALLOW : EXCHANGE_FORWARD;
 }
 
+bool exchange_is_all_ours(const struct exchange *exchange)
+{
+    for (uint32_t i = 0; i < exchange->count; i++) {
+        uint8_t entry = exchange->entries[(exchange->first + i) & (exchange->capacity - 1)];
+        if (!(entry & IS_OURS) || (entry & IS_INJECTED)) return false;
+    }
+    return true;
+}
+
 bool exchange_is_doubtful(const struct exchange *exchange)
 {
     if (exchange->doubtful == 0 || exchange->is_maybe_skipping) return false;

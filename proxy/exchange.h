@@ -116,6 +116,8 @@ static inline bool exchange_is_idle(const struct exchange *exchange)
 }
 
 bool exchange_is_doubtful(const struct exchange *exchange);
+/* Nothing of what is owed may be for the client, not even an error. In time that grows with what is owed. */
+bool exchange_is_all_ours(const struct exchange *exchange);
 /*
  * The transaction may be a failed one when the server gets to what is sent now: it is known to be, or a ReadyForQuery of the client's is owed that
  * has yet to say so. (In a long pipeline: taken for granted.)

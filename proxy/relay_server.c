@@ -343,7 +343,10 @@ static size_t other_message(struct server *server, struct pieces *pieces, const 
             data = ready_of_client(pieces->client, data, status);
     }
     if (is_swallowed) return taken;
-    if (frame->type == BACKEND_READY_FOR_QUERY) count_query(server, status);
+    if (frame->type == BACKEND_READY_FOR_QUERY) {
+        server->query_shift = (struct query_shift){0};
+        count_query(server, status);
+    }
     if (pieces->client) observe_received(pieces->client, frame->type, body, is_whole ? frame->body_size : 0);
     if (!(is_whole && frame->type == BACKEND_ERROR && add_other_error(server, pieces, body, frame->body_size)))
         add_piece(pieces, data, taken);

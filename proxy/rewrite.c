@@ -6,6 +6,7 @@
  */
 #include "proxy/rewrite.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -216,6 +217,24 @@ static void parse_message(struct outgoing *outgoing, const uint8_t *message, siz
     statement_unref(&statement);
 }
 
+/* As UTF-8. In other encodings only where a name stands may be missed by some characters, and not what lies before or behind. */
+static uint32_t characters(const char *text, size_t size)
+{
+    uint32_t count = 0;
+    for (size_t i = 0; i < size; i++) count += ((uint8_t)text[i] & 0xc0) != 0x80;
+    return count;
+}
+
+static struct query_shift shift_between(const char *text, const char *renamed)
+{
+    size_t size = strlen(text), new_size = strlen(renamed), both = size < new_size ? size : new_size, before = 0, behind = 0;
+    while (before < both && text[before] == renamed[before]) before++;
+    while (behind < both - before && text[size - 1 - behind] == renamed[new_size - 1 - behind]) behind++;
+    uint32_t to = characters(renamed, new_size - behind);
+    return (struct query_shift){
+        .from = characters(renamed, before), .to = to, .by = (int32_t)characters(text, size - behind) - (int32_t)to};
+}
+
 static void query_message(struct outgoing *outgoing, const uint8_t *message, size_t available, const struct frame *frame)
 {
     struct client *client = outgoing->client;
@@ -243,6 +262,7 @@ static void query_message(struct outgoing *outgoing, const uint8_t *message, siz
     touch_note_names(client, effects, text, frame->body_size - 1);
     if (restore_discard_all(outgoing, text, effects)) return;
     char *renamed = rename_query(outgoing, text, frame->body_size - 1, effects);
+    if (renamed && exchange_is_all_ours(&server->exchange)) server->query_shift = shift_between(text, renamed);
     char *restoring = restore_query(outgoing, renamed ? renamed : text, renamed ? strlen(renamed) : frame->body_size - 1, effects);
     if (renamed || restoring)
         send_query(outgoing, restoring ? restoring : renamed);
@@ -424,7 +444,7 @@ bool rewrite_answer_parse(struct client *client, const uint8_t *message, const s
     return is_known;
 }
 
-/* ---- errors that name our names ---- */
+/* ---- errors about what we sent instead ---- */
 
 static const char *find_our_name(const char *text, size_t size)
 {
@@ -433,25 +453,56 @@ static const char *find_our_name(const char *text, size_t size)
     return NULL;
 }
 
+static void write_with_own_name(struct bytes_writer *writer, const struct client *client, const char *value)
+{
+    const char *found = find_our_name(value, strlen(value));
+    if (found) {
+        char server_name[STATEMENT_NAME_SIZE];
+        memcpy(server_name, found, sizeof server_name - 1);
+        server_name[sizeof server_name - 1] = '\0';
+        const char *name = statement_names_of(&client->statements, server_name);
+        if (!name) name = "?"; /* it has given it up meanwhile */
+        bytes_write_block(writer, value, (size_t)(found - value));
+        bytes_write_block(writer, name, strlen(name));
+        value = found + STATEMENT_NAME_SIZE - 1;
+    }
+    bytes_write_cstring(writer, value);
+}
+
+/* A place in the Query, counted in characters from 1. Among several names that were replaced it is that of the first. */
+static void write_own_position(struct bytes_writer *writer, const struct query_shift *shift, const char *value)
+{
+    char text[24];
+    int64_t position = strtol(value, NULL, 10);
+    if (position > shift->to)
+        position += shift->by;
+    else if (position > shift->from)
+        position = (int64_t)shift->from + 1;
+    snprintf(text, sizeof text, "%lld", (long long)position);
+    bytes_write_cstring(writer, text);
+}
+
 size_t rewrite_error(const struct client *client, const uint8_t *body, size_t size, uint8_t *message_out, size_t capacity)
 {
-    const char *text = (const char *)body;
-    const char *found = size > 0 && body[size - 1] == '\0' ? find_our_name(text, size) : NULL;
-    if (!found) return 0;
-    char server_name[STATEMENT_NAME_SIZE];
-    memcpy(server_name, found, sizeof server_name - 1);
-    server_name[sizeof server_name - 1] = '\0';
-    const char *name = statement_names_of(&client->statements, server_name);
-    if (!name) name = "?"; /* it has given it up meanwhile */
-    size_t before = (size_t)(found - text), after = before + STATEMENT_NAME_SIZE - 1;
+    const struct query_shift *shift = &client->server->query_shift;
+    if (size == 0 || body[size - 1] != '\0' || (shift->to == 0 && !find_our_name((const char *)body, size))) return 0;
+    struct bytes_reader reader;
     struct bytes_writer writer;
+    bytes_reader_init(&reader, body, size);
     bytes_writer_init(&writer, message_out, capacity);
     size_t mark = bytes_begin_message(&writer, BACKEND_ERROR);
-    bytes_write_block(&writer, body, before);
-    bytes_write_block(&writer, name, strlen(name));
-    bytes_write_block(&writer, body + after, size - after);
+    for (uint8_t field; (field = bytes_read_u8(&reader)) != '\0';) {
+        const char *value = bytes_read_cstring(&reader);
+        if (!value) break;
+        bytes_write_u8(&writer, field);
+        if (field == 'P')
+            write_own_position(&writer, shift, value);
+        else
+            write_with_own_name(&writer, client, value);
+    }
+    bytes_write_u8(&writer, '\0');
     bytes_end_message(&writer, mark);
-    return writer.has_failed ? 0 : writer.size;
+    return writer.has_failed || !bytes_reader_is_done(&reader) ? 0 : writer.size;
 }
 
 void rewrite_forget_client(struct client *client)

@@ -20,7 +20,8 @@ void rewrite_message(struct outgoing *outgoing, const uint8_t *message, size_t a
 bool rewrite_answer_parse(struct client *client, const uint8_t *message, const struct frame *frame);
 
 /*
- * If the body of an ErrorResponse names one of our statement names, write the whole message with the client's own name instead. Returns its size; 0: send it as it is.
+ * If the body of an ErrorResponse names one of our statement names, or points into a Query that was sent with such names in it, write the whole message with the client's own
+ * name and the place in the client's own text instead. Returns its size; 0: send it as it is. The client leases a server.
  */
 size_t rewrite_error(const struct client *client, const uint8_t *body, size_t size, uint8_t *message_out, size_t capacity);
 

@@ -34,6 +34,12 @@ struct server_host {
     void (*closed)(struct server *server, enum server_state was);
 };
 
+/* What the text of a Query was sent with instead of the client's: characters up to `from` are the same, and those behind `to` stand at + `by` in the client's. Zeroed: all do. */
+struct query_shift {
+    uint32_t from, to;
+    int32_t by;
+};
+
 struct server {
     struct stream stream;
     const struct server_host *host;
@@ -68,6 +74,7 @@ struct server {
     struct statement *unnamed;              /* its unnamed statement; NULL: none, or not known */
     bool is_unnamed_confirmed;              /* its Parse was done */
     uint32_t unnamed_segment;               /* as prepared_set.h: where its Parse was sent */
+    struct query_shift query_shift;         /* of the Query that it answers */
     struct restore *restore;                /* what goes behind the Execute of a portal that resets; NULL: nothing */
     bool has_restores, is_in_restore;       /* in Queries of this lease; their answer is at one now */
     bool has_large_unnamed;                 /* it is the leasing client's, too large to be kept */

@@ -8,6 +8,7 @@
 #include "tests/e2e/support/turns.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,66 @@ Test(prepared_sql, execute_of_a_protocol_statement)
         stage_run(wire, "", NULL);
         stage_sync(wire, "1 t T 2 D:plan_nine C:SELECT_1 Z:I");
     }
+    wire_close(&wire);
+}
+
+/* Where the error of a query points to, up to ReadyForQuery; "" for nowhere. */
+static const char *place_of_error(struct wire *wire)
+{
+    static char place[24];
+    *place = '\0';
+    for (struct wire_message message; (message = wire_receive(wire)).type != BACKEND_READY_FOR_QUERY;) {
+        cr_assert_neq(message.type, 0);
+        if (message.type != BACKEND_ERROR) continue;
+        for (const char *field = (const char *)message.body; *field; field += strlen(field) + 1)
+            if (*field == 'P') snprintf(place, sizeof place, "%s", field + 1);
+    }
+    return place;
+}
+
+/* Of this word, counted in characters. */
+static const char *place_of_word(const char *text, const char *word)
+{
+    static char place[24];
+    int count = 1;
+    for (const char *at = text; strncmp(at, word, strlen(word)) != 0; at++) count += ((unsigned char)*at & 0xc0) != 0x80;
+    snprintf(place, sizeof place, "%d", count);
+    return place;
+}
+
+/* An error points into the text that the client sent, whatever names were put into it. */
+Test(prepared_sql, errors_behind_a_name_point_to_their_place)
+{
+    static const struct {
+        const char *text, *word;
+    } samples[] = {
+        {"execute plan('one');\nselekt 1", "selekt"},
+        {"selekt 1", "selekt"},
+        {"selekt 1; execute plan('one')", "selekt"},
+        {"execute plan(nosuch)", "nosuch"},
+        {"execute \"a b\"\"c\"('\xc3\xa9\xc3\xa9');\n\nselect '\xc3\xa9';selekt 1", "selekt"},
+        {"execute plan('one');\nexecute \"Plan\"('two'); select 1;\nselekt 1", "selekt"},
+        {"execute a_name_that_is_nearly_as_long_as_the_names_of_statements_may_be('x'); selekt 1", "selekt"},
+        {"select 'prepare plan'; selekt 2", "selekt"},
+    };
+    struct wire *wire = wire_session(port);
+    turns_give(turns, 0);
+    prepare_three(wire);
+    stage_parse(wire, "a_name_that_is_nearly_as_long_as_the_names_of_statements_may_be", "select 'long ' || $1");
+    stage_sync(wire, "1 Z:I");
+    for (size_t k = 0; k < sizeof samples / sizeof *samples; k++) {
+        turns_give(turns, (int)k % 2);
+        wire_send_query(wire, samples[k].text);
+        const char *place = place_of_error(wire), *expected = place_of_word(samples[k].text, samples[k].word);
+        cr_expect_str_eq(place, expected, "%s: %s instead of %s", samples[k].text, place, expected);
+    }
+    /* One behind the other in one write: each has its own. */
+    turns_give(turns, 0);
+    frontend_write_query(&wire->out, samples[0].text);
+    frontend_write_query(&wire->out, samples[1].text);
+    wire_flush(wire);
+    cr_expect_str_eq(place_of_error(wire), place_of_word(samples[0].text, "selekt"));
+    cr_expect_str_eq(place_of_error(wire), "1");
     wire_close(&wire);
 }
 

@@ -4,7 +4,8 @@
  *   wQ  the client's message was sent, and is watched; *P  the client's message is answered here;  :1  that reply is due now (:0  none is)
  *   <C  a reply that is to be FORWARDed (<ZT: ReadyForQuery with its status);  -C  to be SWALLOWed;  ~N  ASYNC;  !C  UNEXPECTED
  *   @dfs  since the last time these outcomes were reported: done, failed, skipped (@  none)
- *   =idle =settled =owing =doubtful =sync =copy =watched =unwatched  what must hold here (=owing: not settled; =sync: a Sync is needed; =copy: data is wanted)
+ *   =idle =settled =owing =doubtful =sync =copy =watched =unwatched =ours =theirs  what must hold here (=owing: not settled; =sync: a Sync is needed; =copy: data is wanted;
+ *   =ours: all that is owed is)
  * The random comparison with a model of PostgreSQL's backend is test_exchange_model.c.
  */
 #include "proxy/exchange.h"
@@ -28,6 +29,8 @@ static bool holds(const struct exchange *exchange, const char *condition)
     if (strcmp(condition, "sync") == 0) return exchange_needs_sync(exchange) && !exchange_is_settled(exchange);
     if (strcmp(condition, "copy") == 0) return exchange_wants_copy_data(exchange);
     if (strcmp(condition, "watched") == 0) return exchange_front_is_watched(exchange);
+    if (strcmp(condition, "ours") == 0) return exchange_is_all_ours(exchange);
+    if (strcmp(condition, "theirs") == 0) return !exchange_is_all_ours(exchange);
     if (strcmp(condition, "unwatched") == 0) return !exchange_front_is_watched(exchange);
     return false;
 }
@@ -58,6 +61,7 @@ static struct script scripts[] = {
     /* Simple queries. */
     {"nothing", "=idle"},
     {"query", ">Q =owing <T <D <D <C =owing <ZI =idle"},
+    {"whose replies are owed", "=ours +Q =ours >Q =theirs -C -ZI =theirs <C <ZI =ours ^P =theirs"},
     {"query that begins", ">Q <C <ZT =settled >Q <C <ZI =idle"},
     {"query that fails", ">Q <E =owing <ZI =idle"},
     {"query that fails in a transaction", ">Q <C <ZT >Q <T <D <E <ZE =settled >Q <C <ZI =idle"},
