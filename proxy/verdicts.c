@@ -28,7 +28,7 @@ static const char *const unit_kind_words[] = {"burst", "session", "transaction",
 
 enum {
     PIPELINED = 4,            /* so many executions a round trip are a batch */
-    POLL_PAUSE_MIN_US = 20000 /* no loop over data waits as long between its queries */
+    LOOP_PAUSE_MAX_US = 20000 /* no loop over data waits as long between its queries */
 };
 
 static int find_word(const char *const *words, int count, const char *word)
@@ -118,6 +118,13 @@ static uint32_t per_request(const struct judgement *judgement, uint32_t count)
     return unit->kind == UNIT_BURST && !unit->is_alone && unit->repeats > 1 ? count / unit->repeats : count;
 }
 
+/* One statement each, with pauses as no loop makes them: questions of many people over a connection that stays open. */
+static bool are_requests(const struct judgement *judgement)
+{
+    const struct verdict_unit *unit = judgement->unit;
+    return unit->kind == UNIT_BURST && unit->is_alone && judgement->evidence->counts.min_gap_us >= LOOP_PAUSE_MAX_US;
+}
+
 static bool has_proof(const struct verdict_evidence *evidence)
 {
     return evidence->feed.link == LINK_TO_ONE || evidence->feed.link == LINK_TO_MANY;
@@ -166,7 +173,7 @@ static bool is_polled(const struct judgement *judgement)
 {
     const struct verdict_counts *counts = &judgement->evidence->counts;
     return judgement->unit->is_alone && counts->distinct == 1 && counts->n >= judgement->thresholds->loop_min &&
-           counts->min_gap_us >= POLL_PAUSE_MIN_US;
+           counts->min_gap_us >= LOOP_PAUSE_MAX_US;
 }
 
 /* ---- what is said ---- */
@@ -194,7 +201,7 @@ static void judge_repeats(struct judgement *judgement)
     uint32_t least = judgement->thresholds->duplicates_min;
     if (is_polled(judgement)) {
         say(judgement, VERDICT_POLLING, CONFIDENCE_LIKELY, counts->n, counts->duplicates);
-    } else if (per_request(judgement, counts->most) >= least) {
+    } else if (!are_requests(judgement) && per_request(judgement, counts->most) >= least) {
         say(judgement, VERDICT_EXACT_DUPLICATE, confidence_of(judgement, true), counts->most, counts->duplicates);
     }
     if (per_request(judgement, counts->most_rereads) >= least)
@@ -221,7 +228,7 @@ static void judge_different(struct judgement *judgement)
         say(judgement, VERDICT_N_PLUS_ONE, CONFIDENCE_PROVEN, counts->n, counts->n);
     } else if (are_many && varies_only(evidence, keyset_roles) && has_limit(evidence)) {
         say(judgement, VERDICT_PAGINATION, guess, counts->n, counts->n);
-    } else if (are_many) {
+    } else if (are_many && !are_requests(judgement)) {
         say(judgement, VERDICT_N_PLUS_ONE, guess, counts->n, counts->n);
     }
 }
@@ -237,7 +244,7 @@ static void judge_writes(struct judgement *judgement)
         return;
     }
     bool is_proven = has_proof(evidence);
-    if (!is_proven && per_request(judgement, counts->n) < judgement->thresholds->loop_min) return;
+    if (!is_proven && (are_requests(judgement) || per_request(judgement, counts->n) < judgement->thresholds->loop_min)) return;
     say(judgement, evidence->class == SHAPE_INSERT ? VERDICT_INSERT_LOOP : VERDICT_WRITE_LOOP,
         is_proven ? CONFIDENCE_PROVEN : confidence_of(judgement, false), counts->n, counts->n);
 }
