@@ -33,6 +33,12 @@ struct detector {
     uint32_t ignored_version; /* counts its changes; never 0 */
 };
 
+/* The statement that the client's FETCHes are for, as long as there is only one. */
+struct open_cursor {
+    uint32_t count;
+    struct flight flight; /* of its DECLARE, whose unit may be over */
+};
+
 struct detector_client {
     struct detector *detector;
     struct unit_owner owner;
@@ -40,6 +46,7 @@ struct detector_client {
     uint32_t epoch; /* in which it last was told something */
     int64_t done_us;
     uint64_t rows_serial; /* of the set that the present result goes to; 0: none */
+    struct open_cursor cursor;
 };
 
 /* ---- life ---- */
@@ -243,6 +250,22 @@ static void count_in_unit(struct detector_client *client, struct unit *unit, con
     flight->has_group = true;
     flight->starts_trip = note.starts_trip;
     flight->wants_rows = wants_rows(detector, unit, shape, now_us);
+    if (!execution->opens_cursor) return;
+    client->cursor.count++;
+    client->cursor.flight = *flight;
+}
+
+/* Its rows are those of the statement that the cursor was declared for, which waits for nothing else. */
+static void fetch(struct detector_client *client, struct flight *flight)
+{
+    const struct flight *opened = &client->cursor.flight;
+    if (client->cursor.count != 1 || flight == NULL || !opened->wants_rows || opened->unit->serial != opened->serial) return;
+    flight->unit = opened->unit;
+    flight->serial = opened->serial;
+    flight->transaction = opened->transaction;
+    flight->place = opened->place;
+    flight->has_group = flight->wants_rows = true;
+    flight->rows_of = opened->shape;
 }
 
 /* Asked once for each shape, and again after the list has changed. */
@@ -270,6 +293,7 @@ static void begin_anew(struct detector_client *client, int64_t now_us)
 {
     unit_edges_forget(&client->detector->edges, &client->owner, now_us);
     client->epoch = client->detector->epoch;
+    client->cursor.count = 0;
     flights_clear(&client->flights, &client->detector->pool);
 }
 
@@ -289,6 +313,7 @@ bool detector_statement(struct detector_client *client, const struct execution *
     if (flight != NULL) {
         flight->shape = shape->key;
         flight->entry = shape;
+        flight->rows_of = shape->key;
         flight->sent_us = now_us;
     } else {
         detector->counters.flights_overflowed++;
@@ -302,6 +327,8 @@ bool detector_statement(struct detector_client *client, const struct execution *
         if (unit != NULL) count_in_unit(client, unit, shape, execution, flight, now_us);
         return true;
     }
+    if (shape->is_fetch) fetch(client, flight);
+    if (shape->is_close && client->cursor.count > 0) client->cursor.count--;
     struct unit *unit = unit_owner_unit(&client->owner);
     if (shape->class == SHAPE_BEGIN) {
         unit_owner_begin_transaction(&client->owner);
@@ -358,7 +385,7 @@ void detector_columns(struct detector_client *client, const struct result_column
     struct unit *unit = flight && flight->wants_rows ? unit_of_flight(flight) : NULL;
     client->rows_serial = 0;
     if (unit == NULL || unit_kept(&detector->edges.units, unit) == NULL) return;
-    struct kept_rows *rows = kept_sets_begin(unit->kept, flight->shape, columns, count, &detector->pool);
+    struct kept_rows *rows = kept_sets_begin(unit->kept, flight->rows_of, columns, count, &detector->pool);
     if (rows == NULL) return;
     client->rows_serial = rows->serial;
     detector->counters.results_sampled++;
@@ -432,6 +459,7 @@ void detector_ready(struct detector_client *client, char status, int64_t now_us)
     if (status != 'I') {
         unit_owner_begin_transaction(&client->owner);
     } else if (client->owner.is_in_transaction) {
+        client->cursor.count = 0;
         unit_edges_end_transaction(&detector->edges, &client->owner, now_us);
     }
 }

@@ -56,6 +56,7 @@ struct execution {
     uint16_t slot_count;
     uint32_t list_length;              /* values of an IN list, elements of an = ANY array, rows of VALUES; 0: has none, or unknown */
     bool has_unknown_parameters;       /* the scan was cut, say: nothing is said about equality */
+    bool opens_cursor;                 /* its rows come with FETCH */
     const struct execution_tags *tags; /* NULL: none */
     const char *values;                /* the parameters as a line (value_text.h), where they are sampled; else NULL */
 };
@@ -69,6 +70,7 @@ struct shape_description {
     bool is_checkout_mark;
     /* DEALLOCATE: a driver's own, behind each statement of some. It does not count. */
     bool is_housekeeping;
+    bool is_fetch, is_close; /* of a cursor */
     /* Hashes of the names of tables that are read (SHAPE_READ) or written. None: every write may have changed what this reads. */
     uint64_t tables[EXECUTION_TABLES_MAX];
     uint8_t table_count;

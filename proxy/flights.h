@@ -19,6 +19,7 @@ struct flight {
     struct unit *unit;   /* NULL: counted nowhere */
     uint64_t serial;     /* of the unit */
     uint64_t shape;      /* key */
+    uint64_t rows_of;    /* key of the shape whose rows come: another one's for FETCH */
     struct shape *entry; /* of the shape, if it still has that key */
     int64_t sent_us;
     uint32_t round;

@@ -195,6 +195,8 @@ struct shape *shapes_learn(struct shapes *shapes, const struct scope *scope, uin
         .table_count = description->table_count,
         .is_checkout_mark = description->is_checkout_mark,
         .is_housekeeping = description->is_housekeeping,
+        .is_fetch = description->is_fetch,
+        .is_close = description->is_close,
         .is_recent = true,
         .first_seen_us = now_us,
         .last_seen_us = now_us,

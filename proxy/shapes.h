@@ -31,6 +31,7 @@ struct shape {
     uint8_t table_count;
     bool is_checkout_mark;
     bool is_housekeeping;
+    bool is_fetch, is_close;
     bool is_recent;
     bool is_ignored; /* of analysis_ignore as it was at ignored_version: detector.c's */
     uint32_t ignored_version;

@@ -75,6 +75,7 @@ void statement_slots_read(struct statement_slots *slots, struct statement_source
     slots->source_count = 0;
     slots->sources = buffer;
     slots->has_list = false;
+    slots->opens_cursor = fingerprint->form == SQL_FORM_DECLARE;
     slots->is_incomplete = fingerprint->is_truncated;
     slots->rest = fingerprint->literal_rest;
     for (uint32_t i = 0; i < count; i++) {
@@ -111,6 +112,7 @@ void statement_slots_execute(const struct statement_slots *slots, const struct s
     uint16_t count = slots->slot_count;
     bool is_incomplete = slots->is_incomplete;
     execution_out->list_length = slots->list_length;
+    execution_out->opens_cursor = slots->opens_cursor;
     for (uint16_t i = 0; i < count; i++) out_slots[i] = (struct execution_slot){0};
     for (uint16_t i = 0; i < slots->source_count; i++) {
         const struct statement_source *source = &slots->sources[i];
@@ -173,6 +175,8 @@ void statement_slots_describe(const struct sql_fingerprint *fingerprint, const c
                                     begins_with(description, "discard") ||
                                     (begins_with(description, "reset") && fingerprint->class == SQL_CLASS_SESSION);
     description->is_housekeeping = begins_with(description, "deallocate");
+    description->is_fetch = fingerprint->class == SQL_CLASS_CURSOR && begins_with(description, "fetch");
+    description->is_close = fingerprint->class == SQL_CLASS_CURSOR && begins_with(description, "close");
     if (description->class == SHAPE_READ)
         description->table_count = sql_relations_list(canonical, canonical_size, EXECUTION_TABLES_MAX, description->tables);
     else if (description->class != SHAPE_OTHER && !fingerprint->has_inner_write)

@@ -26,6 +26,7 @@ struct statement_slots {
     uint16_t slot_count;   /* of the canonical text */
     uint16_t source_count; /* at most SQL_LITERALS_MAX */
     bool has_list;
+    bool opens_cursor;
     bool is_incomplete; /* the text was cut or has too many literals: nothing is said about equality */
     uint64_t rest;      /* of further literals; 0: none */
     const struct statement_source *sources;

@@ -197,6 +197,8 @@ static void define_shape(size_t line)
                                : strcmp(class, "begin") == 0  ? SHAPE_BEGIN
                                                               : SHAPE_OTHER;
     shape->description.is_checkout_mark = strcmp(class, "mark") == 0;
+    shape->description.is_fetch = strcmp(shape->name, "fetch") == 0;
+    shape->description.is_close = strcmp(shape->name, "close") == 0;
     for (;;) {
         if (strncmp(rest, "roles=", 6) == 0) {
             rest += 6;
@@ -290,6 +292,8 @@ static void send_statement(struct player *player, struct script_client *client, 
         if (*word == '\0') continue;
         if (strcmp(word, "unknown") == 0) {
             execution.has_unknown_parameters = true;
+        } else if (strcmp(word, "cursor") == 0) {
+            execution.opens_cursor = true;
         } else if (strncmp(word, "list=", 5) == 0) {
             text += 5;
             execution.list_length = (uint32_t)evaluate(player, &text, line);

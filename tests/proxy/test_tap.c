@@ -356,6 +356,40 @@ Test(tap, a_described_portal_names_its_columns)
     expect_proven("select * from person where id = $1");
 }
 
+/* As Django's iterator() and psycopg2's named cursors do. The text is the same each time, so at last it is known by its bytes. */
+Test(tap, a_list_behind_a_cursor)
+{
+    for (int visit = 0; visit < 5; visit++) {
+        query("declare \"c_1\" no scroll cursor with hold for select id, owner_id from business");
+        begin();
+        backend_write_command_complete(&writer, "DECLARE CURSOR");
+        backend_write_ready_for_query(&writer, 'I');
+        receive_all();
+        query("fetch forward 20 from \"c_1\"");
+        answer(20, 1);
+        for (int id = 1; id <= 20; id++) {
+            char sql[64];
+            snprintf(sql, sizeof sql, "select * from person where id = %d", owner_of(id));
+            query(sql);
+            answer(1, 700 + id);
+        }
+        query("close \"c_1\"");
+        begin();
+        backend_write_command_complete(&writer, "CLOSE CURSOR");
+        backend_write_ready_for_query(&writer, 'I');
+        receive_all();
+        now_us += 5000000;
+    }
+    look();
+    const struct finding_view *view = find(VERDICT_N_PLUS_ONE);
+    cr_assert_not_null(view);
+    cr_expect_eq(view->finding->confidence, CONFIDENCE_PROVEN);
+    cr_expect_eq(view->totals.units, 5);
+    cr_assert_not_null(view->finding->parent.shape);
+    cr_expect_str_eq(view->finding->parent.shape, "select id, owner_id from business");
+    cr_expect_eq(view->finding->parent.rows, 20);
+}
+
 /* As JDBC does with a fetch size: each portion of the list is worked on before the next one comes. */
 Test(tap, a_list_in_portions)
 {
