@@ -37,9 +37,9 @@ void finding_log(const struct finding_notice *notice, const struct observation *
     char n[16];
     log_begin(&line, observation->severity == SEVERITY_INFO ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING, "duplicate_queries");
     log_text(&line, "verdict", verdict_word(observation->verdict));
-    log_text(&line, "title", verdict_title(observation->verdict)); /* what people look for */
     log_text(&line, "confidence", confidence_word(observation->confidence));
     log_text(&line, "severity", severity_word(observation->severity));
+    log_text(&line, "title", verdict_title(observation->verdict)); /* what people look for */
     snprintf(n, sizeof n, "%s%" PRIu32, observation->is_lower_bound ? ">=" : "", counts->n);
     log_text(&line, "n", n);
     log_number(&line, "distinct", counts->distinct);
