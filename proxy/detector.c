@@ -2,7 +2,8 @@
  * The events of clients, and where each goes. Which unit a statement is part of is decided in unit_edges.c; what is counted in a unit is units.c's, what it means
  * verdicts.c's.
  *
- * Invariant: a flight's unit is the one it was counted in while the serials are equal.
+ * Invariants: a flight's unit is the one it was counted in while the serials are equal. Executions that found no room among the flights are only counted, as
+ * lost; they are all younger than the flights: while there are lost ones nothing new becomes a flight, and completions that come when no flight is open are theirs.
  */
 #include "proxy/detector.h"
 
@@ -26,27 +27,20 @@ struct detector {
     struct unit_edges edges;
     struct sampling sampling;
     struct detector_counters counters;
-    uint64_t trips; /* of all clients so far */
+    uint32_t trips; /* numbers the waits of all clients */
     uint32_t clients;
     uint32_t epoch; /* counts how often analysis was switched on */
     struct ignore_list *ignored;
     uint32_t ignored_version; /* counts its changes; never 0 */
 };
 
-/* The statement that the client's FETCHes are for, as long as there is only one. */
-struct open_cursor {
-    uint32_t count;
-    struct flight flight; /* of its DECLARE, whose unit may be over */
-};
-
 struct detector_client {
     struct detector *detector;
     struct unit_owner owner;
-    struct flights flights;
+    struct flights *flights;
+    uint32_t lost_flights;
     uint32_t epoch; /* in which it last was told something */
-    int64_t done_us;
-    uint64_t rows_serial; /* of the set that the present result goes to; 0: none */
-    struct open_cursor cursor;
+    char address[];
 };
 
 /* ---- life ---- */
@@ -165,12 +159,20 @@ struct detector_client *detector_client_new(struct detector *detector, const cha
                                             int64_t now_us)
 {
     (void)now_us;
-    struct detector_client *client = memory_zalloc(sizeof *client);
+    size_t address_size = strnlen(address, UNIT_TEXT_MAX - 1);
+    struct detector_client *client = memory_zalloc(sizeof *client + address_size + 1);
+    memcpy(client->address, address, address_size);
     client->detector = detector;
-    unit_owner_init(&client->owner, shapes_scope(detector->shapes, database, user), address);
+    unit_owner_init(&client->owner, shapes_scope(detector->shapes, database, user), client->address);
     client->epoch = detector->epoch;
     detector->clients++;
     return client;
+}
+
+static void forget_flights(struct detector_client *client)
+{
+    flights_free(&client->flights, &client->detector->pool);
+    client->lost_flights = 0;
 }
 
 void detector_client_free(struct detector_client **client, int64_t now_us)
@@ -179,7 +181,8 @@ void detector_client_free(struct detector_client **client, int64_t now_us)
     *client = NULL;
     if (mine == NULL) return;
     unit_edges_leave(&mine->detector->edges, &mine->owner, now_us);
-    flights_clear(&mine->flights, &mine->detector->pool);
+    unit_owner_fini(&mine->owner);
+    forget_flights(mine);
     mine->detector->clients--;
     free(mine);
 }
@@ -247,24 +250,29 @@ static void count_in_unit(struct detector_client *client, struct unit *unit, con
     flight->serial = unit->serial;
     flight->transaction = transaction;
     flight->place = note.place;
-    flight->has_group = true;
     flight->starts_trip = note.starts_trip;
     flight->wants_rows = wants_rows(detector, unit, shape, now_us);
     if (!execution->opens_cursor) return;
-    client->cursor.count++;
-    client->cursor.flight = *flight;
+    client->flights->cursor.count++;
+    client->flights->cursor.flight = *flight;
+}
+
+static bool has_cursor(const struct detector_client *client)
+{
+    return client->flights != NULL && client->flights->cursor.count > 0;
 }
 
 /* Its rows are those of the statement that the cursor was declared for, which waits for nothing else. */
 static void fetch(struct detector_client *client, struct flight *flight)
 {
-    const struct flight *opened = &client->cursor.flight;
-    if (client->cursor.count != 1 || flight == NULL || !opened->wants_rows || opened->unit->serial != opened->serial) return;
+    if (flight == NULL || client->flights->cursor.count != 1) return;
+    const struct flight *opened = &client->flights->cursor.flight;
+    if (!opened->wants_rows || opened->unit->serial != opened->serial) return;
     flight->unit = opened->unit;
     flight->serial = opened->serial;
     flight->transaction = opened->transaction;
     flight->place = opened->place;
-    flight->has_group = flight->wants_rows = true;
+    flight->wants_rows = true;
     flight->rows_of = opened->shape;
 }
 
@@ -293,8 +301,24 @@ static void begin_anew(struct detector_client *client, int64_t now_us)
 {
     unit_edges_forget(&client->detector->edges, &client->owner, now_us);
     client->epoch = client->detector->epoch;
-    client->cursor.count = 0;
-    flights_clear(&client->flights, &client->detector->pool);
+    forget_flights(client);
+}
+
+/* NULL: there is no room. */
+static struct flight *begin_flight(struct detector_client *client, struct shape *shape, int64_t now_us)
+{
+    struct detector *detector = client->detector;
+    struct flight *flight = client->lost_flights == 0 ? flights_push(&client->flights, client->owner.trips.sent, &detector->pool) : NULL;
+    if (flight == NULL) {
+        client->lost_flights++;
+        detector->counters.flights_overflowed++;
+        return NULL;
+    }
+    flight->shape = shape->key;
+    flight->entry = shape;
+    flight->rows_of = shape->key;
+    flight->sent_us = now_us;
+    return flight;
 }
 
 bool detector_statement(struct detector_client *client, const struct execution *execution, int64_t now_us)
@@ -307,17 +331,9 @@ bool detector_statement(struct detector_client *client, const struct execution *
     detector->counters.statements++;
     shape->calls++;
     shape->last_seen_us = now_us;
-    bool begins_wait = trips_send(&client->owner.trips, &detector->trips, now_us);
-    if (begins_wait && client->owner.trips.gap_us > detector->settings.unit_gap_us) unit_owner_pause(&client->owner);
-    struct flight *flight = flights_push(&client->flights, client->owner.trips.sent, &detector->pool);
-    if (flight != NULL) {
-        flight->shape = shape->key;
-        flight->entry = shape;
-        flight->rows_of = shape->key;
-        flight->sent_us = now_us;
-    } else {
-        detector->counters.flights_overflowed++;
-    }
+    bool begins_wait = trips_send(&client->owner.trips, &detector->trips);
+    if (begins_wait && trips_cost_us(&client->owner.trips, now_us) > detector->settings.unit_gap_us) unit_owner_pause(&client->owner);
+    struct flight *flight = begin_flight(client, shape, now_us);
     if (is_material(shape) && is_ignored(detector, shape)) {
         pass_over(client, shape, execution, now_us);
         return true;
@@ -328,8 +344,8 @@ bool detector_statement(struct detector_client *client, const struct execution *
         return true;
     }
     if (shape->is_fetch) fetch(client, flight);
-    if (shape->is_close && client->cursor.count > 0) client->cursor.count--;
-    struct unit *unit = unit_owner_unit(&client->owner);
+    if (shape->is_close && has_cursor(client)) client->flights->cursor.count--;
+    struct unit *unit = client->owner.unit;
     if (shape->class == SHAPE_BEGIN) {
         unit_owner_begin_transaction(&client->owner);
     } else if (shape->is_checkout_mark && !client->owner.is_in_transaction) {
@@ -360,43 +376,43 @@ void detector_sync(struct detector_client *client)
 const char *detector_running(struct detector_client *client)
 {
     if (client->epoch != client->detector->epoch) return NULL;
-    const struct flight *flight = flights_open(&client->flights);
+    const struct flight *flight = flights_open(client->flights);
     return flight != NULL && flight->entry->key == flight->shape ? flight->entry->text : NULL;
 }
 
 /* NULL: the unit of this execution is over. */
 static struct unit *unit_of_flight(const struct flight *flight)
 {
-    return flight->has_group && flight->unit->serial == flight->serial ? flight->unit : NULL;
+    return flight->unit != NULL && flight->unit->serial == flight->serial ? flight->unit : NULL;
 }
 
 bool detector_wants_rows(const struct detector_client *client)
 {
-    const struct flights *flights = &client->flights;
-    if (flights->open == flights->next) return false;
-    const struct flight *flight = &flights->ring[flights->open & (flights->capacity - 1)];
-    return flight->wants_rows && unit_of_flight(flight) != NULL;
+    const struct flight *flight = flights_open(client->flights);
+    return flight != NULL && flight->wants_rows && unit_of_flight(flight) != NULL;
 }
 
 void detector_columns(struct detector_client *client, const struct result_column *columns, size_t count)
 {
     struct detector *detector = client->detector;
-    struct flight *flight = flights_open(&client->flights);
-    struct unit *unit = flight && flight->wants_rows ? unit_of_flight(flight) : NULL;
-    client->rows_serial = 0;
+    const struct flight *flight = flights_open(client->flights);
+    if (flight == NULL) return;
+    struct unit *unit = flight->wants_rows ? unit_of_flight(flight) : NULL;
+    client->flights->rows_serial = 0;
     if (unit == NULL || unit_kept(&detector->edges.units, unit) == NULL) return;
     struct kept_rows *rows = kept_sets_begin(unit->kept, flight->rows_of, columns, count, &detector->pool);
     if (rows == NULL) return;
-    client->rows_serial = rows->serial;
+    client->flights->rows_serial = rows->serial;
     detector->counters.results_sampled++;
 }
 
 /* Those that the present result goes to; NULL: nowhere. */
 static struct kept_rows *rows_of_result(struct detector_client *client)
 {
-    const struct flight *flight = flights_open(&client->flights);
-    const struct unit *unit = flight && client->rows_serial != 0 ? unit_of_flight(flight) : NULL;
-    return unit != NULL && unit->kept != NULL ? kept_sets_find(unit->kept, client->rows_serial) : NULL;
+    const struct flights *flights = client->flights;
+    const struct flight *flight = flights_open(flights);
+    const struct unit *unit = flight && flights->rows_serial != 0 ? unit_of_flight(flight) : NULL;
+    return unit != NULL && unit->kept != NULL ? kept_sets_find(unit->kept, flights->rows_serial) : NULL;
 }
 
 bool detector_row(struct detector_client *client, const uint64_t *hashes)
@@ -404,10 +420,10 @@ bool detector_row(struct detector_client *client, const uint64_t *hashes)
     struct detector *detector = client->detector;
     struct kept_rows *rows = rows_of_result(client);
     if (rows == NULL || !kept_rows_add(rows, hashes, &detector->pool)) {
-        client->rows_serial = 0;
+        if (client->flights != NULL) client->flights->rows_serial = 0;
         return false;
     }
-    unit_of_flight(flights_open(&client->flights))->has_latest_result = true;
+    unit_of_flight(flights_open(client->flights))->has_latest_result = true;
     detector->counters.rows_sampled++;
     return true;
 }
@@ -418,26 +434,30 @@ void detector_suspended(struct detector_client *client)
     if (rows != NULL) rows->is_cut = true;
 }
 
+static void count_answer(struct shape *shape, uint64_t rows, bool is_error, int64_t db_us)
+{
+    shape->rows += rows;
+    shape->errors += is_error;
+    shape->total_us += db_us;
+    if (db_us > shape->max_us) shape->max_us = db_us;
+}
+
 void detector_done(struct detector_client *client, uint64_t rows, bool is_error, int64_t now_us)
 {
-    struct flight *flight = flights_open(&client->flights);
-    client->rows_serial = 0;
-    if (flight != NULL) {
-        /* What was sent together is carried out one after the other. */
-        int64_t began_us = flight->sent_us > client->done_us ? flight->sent_us : client->done_us;
-        int64_t db_us = now_us - began_us;
-        struct shape *shape = flight->entry;
-        if (shape->key == flight->shape) {
-            shape->rows += rows;
-            shape->errors += is_error;
-            shape->total_us += db_us;
-            if (db_us > shape->max_us) shape->max_us = db_us;
-        }
-        struct unit *unit = unit_of_flight(flight);
-        if (unit != NULL) unit_group_done(unit->groups[flight->place], flight->transaction, rows, db_us);
-        client->done_us = now_us;
+    struct flights *flights = client->flights;
+    const struct flight *flight = flights_open(flights);
+    if (flight == NULL) {
+        if (client->lost_flights > 0) client->lost_flights--;
+        return;
     }
-    flights_complete(&client->flights);
+    /* What was sent together is carried out one after the other. */
+    int64_t db_us = now_us - (flight->sent_us > flights->done_us ? flight->sent_us : flights->done_us);
+    if (flight->entry->key == flight->shape) count_answer(flight->entry, rows, is_error, db_us);
+    struct unit *unit = unit_of_flight(flight);
+    if (unit != NULL) unit_group_done(unit->groups[flight->place], flight->transaction, rows, db_us);
+    flights->done_us = now_us;
+    flights->rows_serial = 0;
+    flights_complete(flights);
 }
 
 void detector_ready(struct detector_client *client, char status, int64_t now_us)
@@ -446,22 +466,23 @@ void detector_ready(struct detector_client *client, char status, int64_t now_us)
     struct trips *trips = &client->owner.trips;
     if (!trips_is_outstanding(trips)) return; /* analysis was off when its Sync went by */
     int64_t cost_us = trips_cost_us(trips, now_us);
-    for (struct flight *flight; (flight = flights_pop(&client->flights, trips->done)) != NULL;) {
+    for (const struct flight *flight; (flight = flights_pop(client->flights, trips->done)) != NULL;) {
         struct unit *unit = unit_of_flight(flight);
         if (unit == NULL) continue;
         unit_group_answered(unit->groups[flight->place], flight->transaction, flight->starts_trip ? cost_us : -1, now_us);
         if (unit->last_us != now_us) units_touch(&detector->edges.units, unit, now_us);
     }
     trips_answered(trips, now_us);
-    client->rows_serial = 0;
+    if (client->flights != NULL) client->flights->rows_serial = 0;
     if (trips_is_outstanding(trips)) return;
-    if (client->flights.first == client->flights.next) client->flights.lost = 0;
+    if (flights_is_empty(client->flights)) client->lost_flights = 0;
     if (status != 'I') {
         unit_owner_begin_transaction(&client->owner);
     } else if (client->owner.is_in_transaction) {
-        client->cursor.count = 0;
+        if (client->flights != NULL) client->flights->cursor.count = 0;
         unit_edges_end_transaction(&detector->edges, &client->owner, now_us);
     }
+    if (flights_is_empty(client->flights) && !has_cursor(client)) forget_flights(client);
 }
 
 /* ---- time ---- */

@@ -7,10 +7,10 @@
 #include "proxy/block_pool.h"
 
 /*
- * The executions of one client that a server has not answered yet, oldest first. Those of one round (up to a Sync) stay until its ReadyForQuery, completed or not. A
- * zeroed struct is empty. Beyond FLIGHTS_MAX they are only counted: they come out without a unit.
+ * The executions of one client that a server has not answered yet, oldest first. Those of one round (up to a Sync) stay until its ReadyForQuery, completed or not.
+ * A client has them only while there are some, or a cursor is open; else NULL: that is an empty list. At most FLIGHTS_MAX.
  */
-enum { FLIGHTS_MAX = 1024 };
+enum { FLIGHTS_FIRST = 4, FLIGHTS_MAX = 1024 };
 
 struct unit;
 struct shape;
@@ -25,24 +25,47 @@ struct flight {
     uint32_t round;
     uint32_t transaction;
     uint8_t place; /* of the group in the unit */
-    bool has_group;
     bool starts_trip;
     bool wants_rows;
+};
+
+/* The statement that the client's FETCHes are for, as long as there is only one. */
+struct open_cursor {
+    uint32_t count;
+    struct flight flight; /* of its DECLARE, whose unit may be over */
 };
 
 struct flights {
     struct flight *ring;
     uint32_t capacity;          /* a power of two */
     uint32_t first, open, next; /* first <= open <= next: answered, not completed, free */
-    uint32_t lost;              /* behind the last one */
+    int64_t done_us;            /* when the latest was completed; 0: none */
+    uint64_t rows_serial;       /* of the set that the rows of the oldest open one go to; 0: none */
+    struct open_cursor cursor;
+    struct flight few[FLIGHTS_FIRST];
 };
 
-/* Zeroed. NULL: there is no room, it is counted as lost. */
-struct flight *flights_push(struct flights *flights, uint32_t round, struct block_pool *pool);
-struct flight *flights_open(struct flights *flights); /* the oldest that is not completed; NULL: none, or a lost one */
-void flights_complete(struct flights *flights);       /* that one, lost or not; nothing when there is none */
+/* Zeroed, but for the round; the list is made when there is none. NULL: there is no room. */
+struct flight *flights_push(struct flights **flights, uint32_t round, struct block_pool *pool);
 /* The oldest of this round or an earlier one, taken off: valid until the next push. NULL: no more. */
 struct flight *flights_pop(struct flights *flights, uint32_t round);
-void flights_clear(struct flights *flights, struct block_pool *pool);
+void flights_free(struct flights **flights, struct block_pool *pool); /* NULL accepted */
+
+static inline bool flights_is_empty(const struct flights *flights)
+{
+    return flights == NULL || flights->first == flights->next;
+}
+
+/* The oldest that is not completed; NULL: none. */
+static inline struct flight *flights_open(const struct flights *flights)
+{
+    return flights != NULL && flights->open != flights->next ? &flights->ring[flights->open & (flights->capacity - 1)] : NULL;
+}
+
+/* That one is. There must be one. */
+static inline void flights_complete(struct flights *flights)
+{
+    flights->open++;
+}
 
 #endif

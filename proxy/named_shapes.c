@@ -9,8 +9,15 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "proxy/memory.h"
+
+struct named_shapes_entry {
+    char *name;
+    struct named_shape named;
+    UT_hash_handle hh;
+};
 
 static void clear_one(struct named_shape *named)
 {
@@ -18,49 +25,56 @@ static void clear_one(struct named_shape *named)
     named->has_tags = false;
 }
 
-static void remove_one(struct named_shapes *names, struct named_shape *named)
+static void remove_one(struct named_shapes *names, struct named_shapes_entry *entry)
 {
-    HASH_DEL(names->by_name, named);
-    clear_one(named);
-    free(named->tags);
-    free(named->name);
-    free(named);
+    HASH_DEL(names->by_name, entry);
+    clear_one(&entry->named);
+    free(entry->named.tags);
+    free(entry->name);
+    free(entry);
 }
 
-static struct named_shape *find_any(struct named_shapes *names, const char *name)
+static struct named_shapes_entry *find_entry(const struct named_shapes *names, const char *name)
 {
-    if (*name == '\0') return &names->unnamed;
-    struct named_shape *named;
-    HASH_FIND_STR(names->by_name, name, named);
-    return named;
+    struct named_shapes_entry *entry;
+    HASH_FIND_STR(names->by_name, name, entry);
+    return entry;
 }
 
 struct named_shape *named_shapes_find(struct named_shapes *names, const char *name)
 {
-    struct named_shape *named = find_any(names, name);
-    return named && named->shape ? named : NULL;
+    if (*name == '\0') return names->unnamed.shape ? &names->unnamed : NULL;
+    struct named_shapes_entry *entry = find_entry(names, name);
+    return entry && entry->named.shape ? &entry->named : NULL;
 }
 
 void named_shapes_clear(struct named_shapes *names)
 {
-    struct named_shape *named, *next;
-    HASH_ITER(hh, names->by_name, named, next) {
-        remove_one(names, named);
+    struct named_shapes_entry *entry, *next;
+    HASH_ITER(hh, names->by_name, entry, next) {
+        remove_one(names, entry);
     }
     clear_one(&names->unnamed);
     free(names->unnamed.tags);
     names->unnamed.tags = NULL;
 }
 
+static struct named_shape *find_or_make(struct named_shapes *names, const char *name)
+{
+    if (*name == '\0') return &names->unnamed;
+    struct named_shapes_entry *entry = find_entry(names, name);
+    if (!entry) {
+        if (HASH_COUNT(names->by_name) >= NAMED_SHAPES_MAX) named_shapes_clear(names);
+        entry = memory_zalloc(sizeof *entry);
+        entry->name = memory_strdup(name);
+        HASH_ADD_KEYPTR(hh, names->by_name, entry->name, strlen(entry->name), entry);
+    }
+    return &entry->named;
+}
+
 void named_shapes_set(struct named_shapes *names, const char *name, struct parsed_shape *shape, const struct statement_tags *tags)
 {
-    struct named_shape *named = find_any(names, name);
-    if (!named) {
-        if (HASH_COUNT(names->by_name) >= NAMED_SHAPES_MAX) named_shapes_clear(names);
-        named = memory_zalloc(sizeof *named);
-        named->name = memory_strdup(name);
-        HASH_ADD_KEYPTR(hh, names->by_name, named->name, strlen(named->name), named);
-    }
+    struct named_shape *named = find_or_make(names, name);
     clear_one(named);
     named->shape = shape;
     named->has_tags = tags != NULL;
@@ -69,9 +83,10 @@ void named_shapes_set(struct named_shapes *names, const char *name, struct parse
 
 void named_shapes_remove(struct named_shapes *names, const char *name)
 {
-    struct named_shape *named = find_any(names, name);
-    if (named == &names->unnamed)
-        clear_one(named);
-    else if (named)
-        remove_one(names, named);
+    if (*name == '\0') {
+        clear_one(&names->unnamed);
+        return;
+    }
+    struct named_shapes_entry *entry = find_entry(names, name);
+    if (entry) remove_one(names, entry);
 }

@@ -1,21 +1,17 @@
 #ifndef PROXY_NAMED_SHAPES_H
 #define PROXY_NAMED_SHAPES_H
 
-#include <uthash.h>
-
 #include "proxy/parsed_shapes.h"
 #include "proxy/statement_tags.h"
 
 /* What one client calls its statements, made by Parse or PREPARE: name -> shape, and the tags of its text. A zeroed struct is empty. */
 struct named_shape {
-    char *name;
     struct parsed_shape *shape; /* NULL: not known */
     bool has_tags;
     struct statement_tags *tags; /* made when first needed */
-    UT_hash_handle hh;
 };
 struct named_shapes {
-    struct named_shape *by_name;
+    struct named_shapes_entry *by_name;
     struct named_shape unnamed;
 };
 

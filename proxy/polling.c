@@ -8,14 +8,16 @@ static bool is_even(const struct polling *polling)
 
 bool polling_note(struct polling *polling, uint64_t shape, uint64_t parameters, int64_t sent_us, uint32_t least)
 {
-    bool is_same = polling->count > 0 && polling->shape == shape && polling->parameters == parameters;
+    uint64_t question = shape * 0x9e3779b97f4a7c15U ^ parameters;
+    int64_t interval_us = sent_us - polling->last_us;
+    bool is_same = polling->count > 0 && polling->question == question && interval_us <= POLLING_INTERVAL_MAX_US;
     if (is_same) {
-        int64_t interval = sent_us - polling->last_us;
+        uint32_t interval = (uint32_t)interval_us;
         if (polling->count == 1 || interval < polling->least_us) polling->least_us = interval;
         if (polling->count == 1 || interval > polling->most_us) polling->most_us = interval;
         is_same = is_even(polling);
     }
-    if (!is_same) *polling = (struct polling){.shape = shape, .parameters = parameters, .first_us = sent_us};
+    if (!is_same) *polling = (struct polling){.question = question, .first_us = sent_us};
     if (polling->count >= least) polling->count = 0;
     if (polling->count == 0) polling->first_us = sent_us;
     polling->count++;

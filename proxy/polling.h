@@ -9,11 +9,12 @@
  * zeroed struct has seen nothing.
  */
 struct polling {
-    uint64_t shape, parameters;
-    uint32_t count;
+    uint64_t question; /* hash of its shape and parameters */
     int64_t first_us, last_us;
-    int64_t least_us, most_us; /* of the intervals */
+    uint32_t count;
+    uint32_t least_us, most_us; /* of the intervals */
 };
+#define POLLING_INTERVAL_MAX_US INT64_C(3600000000) /* what is asked less often is no series */
 
 /* A unit that was this one statement. True: it is the `least`th in a row, evenly spaced; then the count begins anew with the next. */
 bool polling_note(struct polling *polling, uint64_t shape, uint64_t parameters, int64_t sent_us, uint32_t least);

@@ -22,15 +22,43 @@ enum {
 
 /* ---- reading ---- */
 
+/* It reads a message: something is owed, or soon will be. */
+static void make_pending(struct tap *tap)
+{
+    struct pending **pool = &tap->taps->free_pending;
+    if (tap->pending) return;
+    tap->pending = *pool;
+    if (tap->pending)
+        *pool = tap->pending->next_free;
+    else
+        tap->pending = memory_zalloc(sizeof *tap->pending);
+}
+
+static void rest(struct tap *tap)
+{
+    struct pending *pending = tap->pending;
+    tap_received_rest(tap);
+    if (!pending) return;
+    tap_sent_unbind(tap);
+    tap->pending = NULL;
+    pending->next_free = tap->taps->free_pending;
+    tap->taps->free_pending = pending;
+}
+
+static void free_pending(struct pending *pending)
+{
+    owed_fini(&pending->owed);
+    free(pending->bound.tags);
+    free(pending->bound.parameters);
+    free(pending->columns);
+    free(pending);
+}
+
 static void free_tap(struct tap *tap, int64_t now_us)
 {
     detector_client_free(&tap->client, now_us);
     named_shapes_clear(&tap->names);
-    tap_sent_unbind(tap);
-    free(tap->bound.tags);
-    free(tap->bound.parameters);
-    owed_fini(&tap->owed);
-    free(tap->columns);
+    rest(tap);
     free(tap->tag_memory);
     free(tap);
 }
@@ -38,6 +66,7 @@ static void free_tap(struct tap *tap, int64_t now_us)
 static void read_record(const struct tap_record *record, const uint8_t *body)
 {
     struct tap *tap = record->tap;
+    if (record->event == TAP_EVENT_SENT || record->event == TAP_EVENT_RECEIVED) make_pending(tap);
     switch ((enum tap_event)record->event) {
     case TAP_EVENT_SENT: tap_sent_read(tap, record, body); break;
     case TAP_EVENT_RECEIVED: tap_received_read(tap, record, body); break;
@@ -45,7 +74,7 @@ static void read_record(const struct tap_record *record, const uint8_t *body)
     case TAP_EVENT_APPLICATION_NAME: detector_application_name(tap->client, (const char *)body, record->now_us); break;
     case TAP_EVENT_LEFT: free_tap(tap, record->now_us); return;
     }
-    if (record->is_at_rest) tap_received_rest(tap);
+    if (record->is_at_rest) rest(tap);
 }
 
 static void read_journal(struct taps *taps)
@@ -192,6 +221,10 @@ void taps_free(struct taps **taps_pointer)
     read_journal(taps);
     parsed_shapes_free(&taps->parsed);
     statement_templates_free(&taps->templates);
+    for (struct pending *pending = taps->free_pending, *next; pending; pending = next) {
+        next = pending->next_free;
+        free_pending(pending);
+    }
     detector_free(&taps->detector);
     free(taps);
 }

@@ -11,13 +11,13 @@
 
 static struct result_columns *columns_of(struct tap *tap)
 {
-    if (!tap->columns) tap->columns = memory_zalloc(sizeof *tap->columns);
-    return tap->columns;
+    if (!tap->pending->columns) tap->pending->columns = memory_zalloc(sizeof *tap->pending->columns);
+    return tap->pending->columns;
 }
 
 static void on_row_description(struct tap *tap, const uint8_t *body, size_t size)
 {
-    struct owed *owed = owed_front(&tap->owed);
+    struct owed *owed = owed_front(&tap->pending->owed);
     if (!owed || size == 0) return;
     if (owed->kind == OWED_QUERY) {
         if (!owed->is_told || !detector_wants_rows(tap->client)) {
@@ -25,15 +25,15 @@ static void on_row_description(struct tap *tap, const uint8_t *body, size_t size
         } else if (result_columns_read(columns_of(tap), body, size)) {
             tap->rows = ROWS_WANTED;
             struct result_column list[DETECTOR_COLUMNS_MAX];
-            result_columns_list(tap->columns, list);
-            detector_columns(tap->client, list, tap->columns->count);
+            result_columns_list(tap->pending->columns, list);
+            detector_columns(tap->client, list, tap->pending->columns->count);
         }
     } else if (owed->kind == OWED_DESCRIBE) {
         if (owed->shape && !(owed->shape->columns && owed->shape->columns->has_formats >= owed->is_portal)) {
             if (!owed->shape->columns) owed->shape->columns = memory_zalloc(sizeof *owed->shape->columns);
             if (result_columns_read(owed->shape->columns, body, size)) owed->shape->columns->has_formats = owed->is_portal;
         }
-        owed_pop(&tap->owed);
+        owed_pop(&tap->pending->owed);
     }
 }
 
@@ -47,19 +47,19 @@ static void begin_rows(struct tap *tap, const struct owed *owed, const uint8_t *
     else
         result_columns_guess(columns_of(tap), body, size);
     struct result_column list[DETECTOR_COLUMNS_MAX];
-    result_columns_list(tap->columns, list);
-    detector_columns(tap->client, list, tap->columns->count);
+    result_columns_list(tap->pending->columns, list);
+    detector_columns(tap->client, list, tap->pending->columns->count);
     tap->rows = ROWS_WANTED;
 }
 
 static void on_data_row(struct tap *tap, const uint8_t *body, size_t size)
 {
-    const struct owed *owed = owed_front(&tap->owed);
+    const struct owed *owed = owed_front(&tap->pending->owed);
     if (!owed || tap->rows == ROWS_UNWANTED) return;
     if (tap->rows == ROWS_NOT_ASKED) begin_rows(tap, owed, body, size);
     if (tap->rows == ROWS_UNWANTED) return;
     uint64_t hashes[DETECTOR_COLUMNS_MAX] = {0};
-    bool is_read = size > 0 && result_columns_hash(tap->columns, owed->results, body, size, &tap->taps->key, hashes);
+    bool is_read = size > 0 && result_columns_hash(tap->pending->columns, owed->results, body, size, &tap->taps->key, hashes);
     if (!is_read) memset(hashes, 0, sizeof hashes);
     if (!detector_row(tap->client, hashes)) tap->rows = ROWS_UNWANTED;
 }
@@ -80,30 +80,31 @@ static uint64_t rows_of_tag(const uint8_t *body, size_t size)
 
 static void completed(struct tap *tap, uint64_t rows, bool is_error, int64_t now_us)
 {
-    const struct owed *owed = owed_front(&tap->owed);
+    const struct owed *owed = owed_front(&tap->pending->owed);
     tap->rows = ROWS_NOT_ASKED;
     if (!owed || (owed->kind != OWED_EXECUTE && owed->kind != OWED_QUERY)) return;
     if (owed->is_told) detector_done(tap->client, rows, is_error, now_us);
-    if (owed->kind == OWED_EXECUTE) owed_pop(&tap->owed);
+    if (owed->kind == OWED_EXECUTE) owed_pop(&tap->pending->owed);
 }
 
 /* In the extended protocol everything up to the next Sync is off. */
 static void on_error(struct tap *tap, int64_t now_us)
 {
-    bool is_query = owed_front(&tap->owed) && owed_front(&tap->owed)->kind == OWED_QUERY;
+    bool is_query = owed_front(&tap->pending->owed) && owed_front(&tap->pending->owed)->kind == OWED_QUERY;
     completed(tap, 0, true, now_us);
     if (is_query) return;
-    while (owed_front(&tap->owed) && owed_front(&tap->owed)->kind != OWED_SYNC && owed_front(&tap->owed)->kind != OWED_QUERY)
-        owed_pop(&tap->owed);
-    if (!owed_front(&tap->owed)) tap->is_skipping = true;
+    while (owed_front(&tap->pending->owed) && owed_front(&tap->pending->owed)->kind != OWED_SYNC &&
+           owed_front(&tap->pending->owed)->kind != OWED_QUERY)
+        owed_pop(&tap->pending->owed);
+    if (!owed_front(&tap->pending->owed)) tap->is_skipping = true;
 }
 
 static void on_ready(struct tap *tap, const uint8_t *body, size_t size, int64_t now_us)
 {
     enum owed_kind ended = OWED_EXECUTE;
-    while (owed_front(&tap->owed) && ended != OWED_SYNC && ended != OWED_QUERY) {
-        ended = owed_front(&tap->owed)->kind;
-        owed_pop(&tap->owed);
+    while (owed_front(&tap->pending->owed) && ended != OWED_SYNC && ended != OWED_QUERY) {
+        ended = owed_front(&tap->pending->owed)->kind;
+        owed_pop(&tap->pending->owed);
     }
     tap->rows = ROWS_NOT_ASKED;
     char status;
@@ -112,7 +113,7 @@ static void on_ready(struct tap *tap, const uint8_t *body, size_t size, int64_t 
 
 const char *tap_received_running(struct tap *tap)
 {
-    const struct owed *owed = tap->is_lost ? NULL : owed_front(&tap->owed);
+    const struct owed *owed = tap->is_lost || !tap->pending ? NULL : owed_front(&tap->pending->owed);
     if (!owed) return NULL;
     switch (owed->kind) {
     case OWED_SYNC: break;
@@ -136,16 +137,17 @@ void tap_received_read(struct tap *tap, const struct tap_record *record, const u
     case BACKEND_DATA_ROW: on_data_row(tap, body, size); break;
     case BACKEND_ROW_DESCRIPTION: on_row_description(tap, body, size); break;
     case BACKEND_NO_DATA:
-        if (owed_front(&tap->owed) && owed_front(&tap->owed)->kind == OWED_DESCRIBE) owed_pop(&tap->owed);
+        if (owed_front(&tap->pending->owed) && owed_front(&tap->pending->owed)->kind == OWED_DESCRIBE) owed_pop(&tap->pending->owed);
         break;
     case BACKEND_PARAMETER_DESCRIPTION:
-        if (owed_front(&tap->owed) && owed_front(&tap->owed)->kind == OWED_DESCRIBE && owed_front(&tap->owed)->shape && size >= 2)
-            parsed_shape_set_types(owed_front(&tap->owed)->shape, body + 2, (uint16_t)((size - 2) / 4));
+        if (owed_front(&tap->pending->owed) && owed_front(&tap->pending->owed)->kind == OWED_DESCRIBE &&
+            owed_front(&tap->pending->owed)->shape && size >= 2)
+            parsed_shape_set_types(owed_front(&tap->pending->owed)->shape, body + 2, (uint16_t)((size - 2) / 4));
         break;
     case BACKEND_COMMAND_COMPLETE: completed(tap, rows_of_tag(body, size), false, now_us); break;
     case BACKEND_EMPTY_QUERY: completed(tap, 0, false, now_us); break;
     case BACKEND_PORTAL_SUSPENDED:
-        if (owed_front(&tap->owed) && owed_front(&tap->owed)->is_told) detector_suspended(tap->client);
+        if (owed_front(&tap->pending->owed) && owed_front(&tap->pending->owed)->is_told) detector_suspended(tap->client);
         completed(tap, 0, false, now_us);
         break;
     case BACKEND_ERROR: on_error(tap, now_us); break;
@@ -156,7 +158,7 @@ void tap_received_read(struct tap *tap, const struct tap_record *record, const u
 
 void tap_received_rest(struct tap *tap)
 {
-    owed_clear(&tap->owed);
+    if (tap->pending) owed_clear(&tap->pending->owed);
     tap->is_lost = tap->is_skipping = false;
     tap->rows = ROWS_NOT_ASKED;
 }

@@ -10,8 +10,8 @@
 
 void tap_sent_unbind(struct tap *tap)
 {
-    parsed_shape_unref(&tap->bound.shape);
-    tap->bound.has_tags = false;
+    parsed_shape_unref(&tap->pending->bound.shape);
+    tap->pending->bound.has_tags = false;
     if (tap->taps->bound_shown_of != tap) return;
     value_text_wipe(&tap->taps->bound_shown);
     tap->taps->bound_shown_of = NULL;
@@ -22,7 +22,7 @@ void tap_sent_unbind(struct tap *tap)
 /* False: too much is owed to be followed. */
 static bool push(struct tap *tap, struct owed owed)
 {
-    if (!owed_push(&tap->owed, owed)) tap->is_lost = true;
+    if (!owed_push(&tap->pending->owed, owed)) tap->is_lost = true;
     return !tap->is_lost;
 }
 
@@ -192,7 +192,7 @@ static void bind(struct tap *tap, const uint8_t *body, size_t available, size_t 
     if (frontend_parse_bind_names(body, available, &portal, &statement) != CODEC_OK) return;
     const struct named_shape *named = named_shapes_find(&tap->names, statement);
     if (!named) return;
-    struct bound *bound = &tap->bound;
+    struct bound *bound = &tap->pending->bound;
     bound->name = hash_portal(taps, portal);
     bound->shape = parsed_shape_ref(named->shape);
     bound->has_tags = named->has_tags;
@@ -220,7 +220,7 @@ static void bind(struct tap *tap, const uint8_t *body, size_t available, size_t 
 
 static bool is_bound(const struct tap *tap, const char *portal)
 {
-    return tap->bound.shape && tap->bound.name == hash_portal(tap->taps, portal);
+    return tap->pending->bound.shape && tap->pending->bound.name == hash_portal(tap->taps, portal);
 }
 
 static void execute_portal(struct tap *tap, const uint8_t *body, size_t size, int64_t now_us)
@@ -231,7 +231,7 @@ static void execute_portal(struct tap *tap, const uint8_t *body, size_t size, in
         push(tap, (struct owed){.kind = OWED_EXECUTE}); /* of another portal, or the rest of one */
         return;
     }
-    struct bound *bound = &tap->bound;
+    struct bound *bound = &tap->pending->bound;
     struct owed owed = {.kind = OWED_EXECUTE, .results = bound->results, .is_told = true, .shape = parsed_shape_ref(bound->shape)};
     if (!push(tap, owed)) return;
     struct execution execution;
@@ -251,7 +251,7 @@ static void describe(struct tap *tap, const uint8_t *body, size_t size)
     if (frontend_parse_target(body, size, &kind, &name) != CODEC_OK) return;
     struct parsed_shape *shape = NULL;
     if (kind == 'P') {
-        if (is_bound(tap, name)) shape = tap->bound.shape;
+        if (is_bound(tap, name)) shape = tap->pending->bound.shape;
     } else {
         const struct named_shape *named = named_shapes_find(&tap->names, name);
         if (named) shape = named->shape;

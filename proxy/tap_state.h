@@ -33,6 +33,7 @@ struct taps {
     /* Those of the Bind that came last of all; the client that it is of may have to do without them when another's came in between. */
     struct value_text bound_shown;
     const struct tap *bound_shown_of;
+    struct pending *free_pending; /* as many as clients were owed something at once */
 };
 
 /* The portal that was bound last. */
@@ -49,19 +50,25 @@ struct bound {
 
 enum rows { ROWS_NOT_ASKED, ROWS_UNWANTED, ROWS_WANTED };
 
+/* What a client needs only until it is at rest, so that the many that rest do without. It keeps its memory from client to client. */
+struct pending {
+    struct pending *next_free;
+    struct owed_list owed;
+    struct bound bound;
+    struct result_columns *columns; /* made when first needed */
+};
+
 struct tap {
     struct taps *taps;
-    uint32_t unread; /* bytes of its in the journal */
     struct detector_client *client;
+    struct pending *pending; /* NULL: at rest, as far as the journal was read. While a message is read there is one */
     struct named_shapes names;
-    struct bound bound;
-    struct owed_list owed;
+    struct statement_tags_memory *tag_memory;
+    uint64_t template_hint;
+    uint32_t unread; /* bytes of its in the journal */
     bool is_lost;
     bool is_skipping; /* an error was seen, its Sync was not sent yet */
-    enum rows rows;   /* of the oldest execution that is not completed */
-    struct result_columns *columns;
-    uint64_t template_hint;
-    struct statement_tags_memory *tag_memory;
+    uint8_t rows;     /* enum rows, of the oldest execution that is not completed */
 };
 
 /* `record` is of an event of that kind, `body` what belongs to it. */

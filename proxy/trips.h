@@ -13,10 +13,9 @@
 struct trips {
     uint32_t sent, done; /* rounds: ended by the client, answered */
     uint32_t round;      /* in which the present wait began */
-    uint64_t number;     /* of the present wait, 0: none yet */
-    int64_t sent_us;     /* when it began */
-    int64_t gap_us;      /* the pause before it; -1: not known */
-    int64_t ready_us;    /* last answer; 0: none */
+    uint32_t number;     /* of the present wait, 0: none yet. After 2^32 of them, which no unit lives to see, they come again */
+    int64_t since_us;    /* the last answer before it; 0: none */
+    int64_t ready_us;    /* the last answer; 0: none */
 };
 
 /* Numbers of waits go on. */
@@ -32,21 +31,21 @@ static inline bool trips_is_outstanding(const struct trips *trips)
     return trips->sent != trips->done;
 }
 
-/* The client sends something. `next_number` counts the waits of all clients. True: a new wait begins. */
-static inline bool trips_send(struct trips *trips, uint64_t *next_number, int64_t now_us)
+/* The client sends something. `numbers` counts the waits of all clients. True: a new wait begins. */
+static inline bool trips_send(struct trips *trips, uint32_t *numbers)
 {
     if (trips->number != 0 && (trips->round == trips->sent || trips_is_outstanding(trips))) return false;
-    trips->number = ++*next_number;
+    trips->number = ++*numbers;
+    if (trips->number == 0) trips->number = ++*numbers;
     trips->round = trips->sent;
-    trips->sent_us = now_us;
-    trips->gap_us = trips->ready_us != 0 ? now_us - trips->ready_us : -1;
+    trips->since_us = trips->ready_us;
     return true;
 }
 
-/* What the present wait costs when its answer is complete now: the pause before it, and itself. -1: not known. */
+/* What the present wait has cost by now: the pause before it, and itself. -1: not known. */
 static inline int64_t trips_cost_us(const struct trips *trips, int64_t now_us)
 {
-    return trips->gap_us < 0 ? -1 : trips->gap_us + now_us - trips->sent_us;
+    return trips->since_us == 0 ? -1 : now_us - trips->since_us;
 }
 
 /* A round is answered; one must be outstanding. */

@@ -1,13 +1,16 @@
 /*
  * The edges of units. What is counted in a unit is units.c's, what it means verdicts.c's, which events there are detector.c's.
  *
- * Invariants: a unit with a tag belongs to no client, and its statements to no transaction; an owner's `unit` is its own while the serials are equal, so a unit may be
- * closed at any time.
+ * Invariants: a unit with a tag belongs to no client, and its statements to no transaction; an owner's `unit` and a unit's `owner` are each other's, or NULL.
  */
 #include "proxy/unit_edges.h"
 
+#include <assert.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "proxy/memory.h"
 
 #define SESSION_AGE_MAX_US INT64_C(10000000)
 
@@ -18,7 +21,13 @@ void unit_owner_init(struct unit_owner *owner, const struct scope *scope, const 
     owner->scope = scope;
     owner->edge = UNIT_EDGE_LOGIN;
     trips_begin(&owner->trips);
-    snprintf(owner->address, sizeof owner->address, "%s", address);
+    owner->address = address;
+}
+
+void unit_owner_fini(struct unit_owner *owner)
+{
+    assert(owner->unit == NULL);
+    free(owner->application_name);
 }
 
 void unit_owner_mark(struct unit_owner *owner)
@@ -39,7 +48,7 @@ void unit_owner_pause(struct unit_owner *owner)
 
 void unit_owner_begin_transaction(struct unit_owner *owner)
 {
-    struct unit *unit = unit_owner_unit(owner);
+    struct unit *unit = owner->unit;
     owner->is_in_transaction = true;
     if (unit != NULL) unit->is_in_transaction = true;
 }
@@ -53,7 +62,7 @@ uint32_t unit_owner_transaction(struct unit_owner *owner)
 
 void unit_edges_end_transaction(struct unit_edges *edges, struct unit_owner *owner, int64_t now_us)
 {
-    struct unit *unit = unit_owner_unit(owner);
+    struct unit *unit = owner->unit;
     if (unit != NULL) {
         unit->is_in_transaction = false;
         if (owner->transaction != 0) (void)unit_report_transaction(edges->reporter, unit, owner->transaction, now_us);
@@ -128,7 +137,7 @@ static void set_route(struct unit *unit, const struct unit_owner *owner, const s
     if (tags != NULL && tags->route_size > 0) {
         snprintf(unit->route, sizeof unit->route, "%.*s", tags->route_size < UNIT_ROUTE_MAX ? (int)tags->route_size : UNIT_ROUTE_MAX - 1,
                  tags->route);
-    } else if (owner->application_name[0] != '\0') {
+    } else if (owner->application_name != NULL) {
         snprintf(unit->route, sizeof unit->route, "%s", owner->application_name);
     } else {
         snprintf(unit->route, sizeof unit->route, "%s@%s", owner->scope->user, owner->scope->database);
@@ -217,7 +226,7 @@ static bool is_continued(const struct unit *unit, const struct shape *shape, con
 static void mind_edges(struct unit_edges *edges, struct unit_owner *owner, const struct shape *shape, const struct execution *execution,
                        int64_t now_us)
 {
-    struct unit *unit = unit_owner_unit(owner);
+    struct unit *unit = owner->unit;
     bool is_paused = owner->has_paused;
     owner->has_paused = false;
     if (unit == NULL) return;
@@ -242,12 +251,11 @@ static struct unit *own_unit(struct unit_edges *edges, struct unit_owner *owner,
                              const struct execution *execution, int64_t now_us)
 {
     mind_edges(edges, owner, shape, execution, now_us);
-    struct unit *unit = unit_owner_unit(owner);
+    struct unit *unit = owner->unit;
     if (unit != NULL) return unit;
     unit = open_unit(edges, owner, execution->tags, now_us);
     owner->unit = unit;
     if (unit == NULL) return NULL;
-    owner->unit_serial = unit->serial;
     owner->transaction = 0;
     unit->owner = owner;
     unit->has_sure_start = owner->edge != UNIT_EDGE_NONE;
@@ -272,30 +280,35 @@ struct unit *unit_edges_pass(struct unit_edges *edges, struct unit_owner *owner,
 {
     if (has_unit_tag(execution)) return find_tagged(edges, execution->tags->unit);
     mind_edges(edges, owner, shape, execution, now_us);
-    return unit_owner_unit(owner);
+    return owner->unit;
 }
 
 /* ---- clients ---- */
 
 void unit_edges_application_name(struct unit_edges *edges, struct unit_owner *owner, const char *name, int64_t now_us)
 {
-    char copy[UNIT_OWNER_NAME_SIZE];
-    snprintf(copy, sizeof copy, "%s", name);
-    if (strcmp(copy, owner->application_name) == 0) return;
-    memcpy(owner->application_name, copy, sizeof copy);
+    size_t size = strnlen(name, UNIT_TEXT_MAX - 1);
+    const char *known = owner->application_name != NULL ? owner->application_name : "";
+    if (strlen(known) == size && memcmp(known, name, size) == 0) return;
+    free(owner->application_name);
+    owner->application_name = NULL;
+    if (size > 0) {
+        owner->application_name = memory_zalloc(size + 1);
+        memcpy(owner->application_name, name, size);
+    }
     unit_edges_leave(edges, owner, now_us);
     unit_owner_mark(owner);
 }
 
 void unit_edges_leave(struct unit_edges *edges, struct unit_owner *owner, int64_t now_us)
 {
-    struct unit *unit = unit_owner_unit(owner);
+    struct unit *unit = owner->unit;
     if (unit != NULL) close_with_sure_end(edges, unit, now_us);
 }
 
 void unit_edges_forget(struct unit_edges *edges, struct unit_owner *owner, int64_t now_us)
 {
-    struct unit *unit = unit_owner_unit(owner);
+    struct unit *unit = owner->unit;
     if (unit != NULL) close_unit(edges, unit, now_us);
     owner->is_in_transaction = false;
     owner->edge = UNIT_EDGE_NONE;

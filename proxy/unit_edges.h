@@ -13,7 +13,7 @@
  * Where a client's unit ends is decided at its next statement, which may turn out to go on with what came before (the next value of a list that was read): until then,
  * or until silence, the unit stays open.
  */
-enum { UNIT_EDGES_TAG_BUCKETS = 16384, UNIT_OWNER_NAME_SIZE = 64 };
+enum { UNIT_EDGES_TAG_BUCKETS = 16384 };
 
 /* All units that are open. */
 struct unit_edges {
@@ -36,24 +36,20 @@ enum unit_edge { UNIT_EDGE_NONE, UNIT_EDGE_LOGIN, UNIT_EDGE_MARK };
 /* What of a client says whose unit its statements are in. Zeroed, then unit_owner_init. */
 struct unit_owner {
     const struct scope *scope;
-    struct unit *unit; /* the untagged one; its own while the serials are equal */
-    uint64_t unit_serial;
-    enum unit_edge edge; /* between its last statement and the next */
-    bool has_paused;     /* so long there that its unit may be over */
-    bool is_in_transaction;
-    uint32_t transaction; /* its number in the unit; 0: no statement of it counted yet */
+    struct unit *unit; /* the untagged one; NULL: none is open */
     struct trips trips;
     struct polling polling;
-    char address[UNIT_OWNER_NAME_SIZE];
-    char application_name[UNIT_OWNER_NAME_SIZE];
+    const char *address;    /* its user's */
+    char *application_name; /* NULL: none */
+    uint32_t transaction;   /* its number in the unit; 0: no statement of it counted yet */
+    uint8_t edge;           /* enum unit_edge, between its last statement and the next */
+    bool has_paused;        /* so long there that its unit may be over */
+    bool is_in_transaction;
 };
 
+/* `address` stays where it is as long as the owner. */
 void unit_owner_init(struct unit_owner *owner, const struct scope *scope, const char *address);
-/* Its untagged unit; NULL: none is open. */
-static inline struct unit *unit_owner_unit(const struct unit_owner *owner)
-{
-    return owner->unit != NULL && owner->unit->serial == owner->unit_serial ? owner->unit : NULL;
-}
+void unit_owner_fini(struct unit_owner *owner); /* no unit of its own is open */
 /* It sends something after a pause, for as long as nothing is counted in its transaction. */
 void unit_owner_pause(struct unit_owner *owner);
 /* Outside a transaction it sent what connection pools send between two users of a connection. */

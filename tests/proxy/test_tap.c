@@ -551,6 +551,41 @@ static size_t heap_bytes(void)
     return info.uordblks + info.hblkhd;
 }
 
+/* One question of each protocol, rows and all; then nothing is owed, and the unit is over. */
+static void ask_and_rest(void)
+{
+    list_query();
+    begin();
+    frontend_write_parse(&writer, "", "SELECT id, owner_id FROM business WHERE id = $1 AND owner_id = $2", NULL, 0);
+    frontend_write_bind(&writer, "", "", (const char *const[]){"4711", "4712"}, 2);
+    frontend_write_execute(&writer, "", 0);
+    frontend_write_sync(&writer);
+    send_all();
+    answer(1, 4711);
+    tap_rest(tap);
+    now_us += 5000000;
+    detector_tick(taps_detector(taps), now_us);
+}
+
+Test(tap, a_client_at_rest_takes_few_bytes)
+{
+    enum { CLIENTS = 1000, BYTES_MAX = 300 };
+    static struct tap *clients[CLIENTS];
+    struct tap *first = tap;
+    ask_and_rest();
+    size_t before = heap_bytes();
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        tap = clients[i] = tap_new(taps, "shop", "web", "127.0.0.1:44711", now_us);
+        tap_application_name(tap, "gunicorn", now_us);
+        ask_and_rest();
+    }
+    cr_expect_leq(heap_bytes(), before + CLIENTS * BYTES_MAX, "%zu bytes a client", (heap_bytes() - before) / CLIENTS);
+    for (unsigned i = 0; i < CLIENTS; i++) tap_free(&clients[i], now_us);
+    (void)taps_detector(taps);
+    cr_expect_leq(heap_bytes(), before + 4096, "%zu bytes more when they are gone", heap_bytes() - before);
+    tap = first;
+}
+
 /* Texts and names that never come again; each millionfold in test_detector_bounds, where nothing is read. */
 Test(tap, texts_without_end_take_no_memory)
 {
