@@ -23,8 +23,8 @@ struct kept_column {
 
 struct kept_rows {
     uint64_t shape;  /* 0: not in use */
-    uint64_t serial; /* never the same for two sets of one unit */
-    uint64_t touched;
+    uint32_t serial; /* never the same for two sets of one unit */
+    uint32_t touched;
     uint32_t first, next;
     uint32_t start;    /* where the latest result begins */
     uint32_t most;     /* rows of the largest result */
@@ -37,7 +37,7 @@ struct kept_rows {
 
 struct kept_sets {
     struct kept_rows sets[KEPT_SETS];
-    uint64_t clock;
+    uint32_t clock;   /* counts up; a unit does not live long enough to see it wrap */
     uint32_t results; /* so many were begun */
 };
 

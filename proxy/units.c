@@ -20,7 +20,8 @@ struct unit *units_open(struct units *units, int64_t now_us)
         unit = block_pool_take(units->pool, sizeof *unit);
         if (unit == NULL) return NULL;
     }
-    memset(unit, 0, offsetof(struct unit, groups));
+    memset(unit, 0, offsetof(struct unit, few));
+    unit->groups = unit->few;
     unit->serial = ++units->next_serial;
     unit->started_us = unit->last_us = now_us;
     unit->before = units->newest;
@@ -71,6 +72,7 @@ void units_close(struct units *units, struct unit *unit)
         forget_samples(units, group);
         block_pool_give(units->pool, group, sizeof *group);
     }
+    if (unit->groups != unit->few) block_pool_give(units->pool, unit->groups, UNIT_GROUPS_MAX * sizeof *unit->groups);
     if (unit->kept != NULL) {
         kept_sets_clear(unit->kept, units->pool);
         block_pool_give(units->pool, unit->kept, sizeof *unit->kept);
@@ -93,6 +95,18 @@ struct kept_sets *unit_kept(struct units *units, struct unit *unit)
 
 /* ---- groups ---- */
 
+/* For one more group. */
+static bool has_room(struct units *units, struct unit *unit)
+{
+    if (unit->group_count < UNIT_GROUPS_FEW) return true;
+    if (unit->groups != unit->few) return unit->group_count < UNIT_GROUPS_MAX;
+    struct unit_group **groups = block_pool_take(units->pool, UNIT_GROUPS_MAX * sizeof *groups);
+    if (groups == NULL) return false;
+    memcpy(groups, unit->few, sizeof unit->few);
+    unit->groups = groups;
+    return true;
+}
+
 static struct unit_group *find_group(struct units *units, struct unit *unit, const struct shape *shape, uint8_t *place_out)
 {
     uint32_t at = (uint32_t)(shape->key ^ shape->key >> 40) % sizeof unit->index;
@@ -102,7 +116,7 @@ static struct unit_group *find_group(struct units *units, struct unit *unit, con
         if (group->shape == shape->key) return group;
         at = (at + 1) % sizeof unit->index;
     }
-    if (unit->group_count == UNIT_GROUPS_MAX) return NULL;
+    if (!has_room(units, unit)) return NULL;
     struct unit_group *group = block_pool_take(units->pool, sizeof *group);
     if (group == NULL) return NULL;
     memset(group, 0, sizeof *group);

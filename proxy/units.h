@@ -20,6 +20,7 @@
  */
 enum {
     UNIT_GROUPS_MAX = 64, /* further shapes are counted as overflow */
+    UNIT_GROUPS_FEW = 32, /* more are not listed in the unit itself, but in a block of their own */
     UNIT_STATEMENTS_MAX = 10000,
     UNIT_ROUTE_MAX = 128,
     UNIT_TEXT_MAX = 64,
@@ -84,7 +85,8 @@ struct unit {
     struct kept_sets *kept;
     uint32_t group_count;
     uint8_t index[2 * UNIT_GROUPS_MAX]; /* of groups, + 1; 0 is free */
-    struct unit_group *groups[UNIT_GROUPS_MAX];
+    struct unit_group **groups;         /* `few`, or room for UNIT_GROUPS_MAX */
+    struct unit_group *few[UNIT_GROUPS_FEW];
 };
 
 struct units {

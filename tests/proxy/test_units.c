@@ -141,6 +141,20 @@ Test(units, shapes_beyond_the_table_are_counted_as_overflow)
     cr_expect_eq(note(&first, 2, 999, 0)->counts.n, 2);
 }
 
+Test(units, an_open_unit_takes_few_bytes)
+{
+    for (uint64_t key = 1; key <= 4; key++) {
+        struct shape read = a_shape(key, SHAPE_READ, 0);
+        cr_assert_not_null(note(&read, 1, key, 0));
+    }
+    cr_expect_leq(pool.bytes_used, 1024 + 4 * 512, "%zu", pool.bytes_used);
+    cr_assert_not_null(unit_kept(&units, unit));
+    cr_expect_leq(pool.bytes_used, 1024 + 5 * 512, "%zu", pool.bytes_used);
+    units_close(&units, unit);
+    cr_expect_leq(pool.bytes_used, 1024, "%zu", pool.bytes_used);
+    unit = units_open(&units, 1);
+}
+
 Test(units, very_many_parameters_never_overstate_repeats)
 {
     struct shape read = a_shape(1, SHAPE_READ, 0);
