@@ -18,9 +18,8 @@ struct block_pool_block {
 
 static unsigned class_of(size_t size)
 {
-    unsigned class = 0;
-    while (((size_t)1 << (class + BLOCK_POOL_LOG2_MIN)) < size) class ++;
-    return class;
+    if (size <= (size_t)1 << BLOCK_POOL_LOG2_MIN) return 0;
+    return 64 - (unsigned)__builtin_clzll((unsigned long long)size - 1) - BLOCK_POOL_LOG2_MIN;
 }
 
 void *block_pool_take(struct block_pool *pool, size_t size)

@@ -24,6 +24,7 @@ struct detector {
     struct shapes *shapes;
     struct findings *findings;
     struct block_pool pool;
+    struct flights_store flights;
     struct unit_edges edges;
     struct sampling sampling;
     struct detector_counters counters;
@@ -73,6 +74,7 @@ struct detector *detector_new(const struct detector_settings *settings, const st
     detector->shapes = shapes_new(SHAPES_CAPACITY, SHAPE_TEXT_BYTES_MAX);
     detector->findings = findings_new(settings->window_us, settings->cooldown_us);
     detector->edges.units.pool = &detector->pool;
+    detector->flights.pool = &detector->pool;
     detector->edges.reporter = &detector->reporter;
     detector->edges.context = host->context;
     detector->edges.over_budget = host->over_budget;
@@ -171,7 +173,7 @@ struct detector_client *detector_client_new(struct detector *detector, const cha
 
 static void forget_flights(struct detector_client *client)
 {
-    flights_free(&client->flights, &client->detector->pool);
+    flights_give(&client->flights, &client->detector->flights);
     client->lost_flights = 0;
 }
 
@@ -308,7 +310,7 @@ static void begin_anew(struct detector_client *client, int64_t now_us)
 static struct flight *begin_flight(struct detector_client *client, struct shape *shape, int64_t now_us)
 {
     struct detector *detector = client->detector;
-    struct flight *flight = client->lost_flights == 0 ? flights_push(&client->flights, client->owner.trips.sent, &detector->pool) : NULL;
+    struct flight *flight = client->lost_flights == 0 ? flights_push(&client->flights, client->owner.trips.sent, &detector->flights) : NULL;
     if (flight == NULL) {
         client->lost_flights++;
         detector->counters.flights_overflowed++;

@@ -3,14 +3,9 @@
  */
 #include "proxy/flights.h"
 
-static struct flight *at(const struct flights *flights, uint32_t number)
+static void give_ring(struct flights *flights, struct block_pool *pool)
 {
-    return &flights->ring[number & (flights->capacity - 1)];
-}
-
-static void give_ring(const struct flights *flights, struct block_pool *pool)
-{
-    if (flights->ring != flights->few) block_pool_give(pool, flights->ring, flights->capacity * sizeof *flights->ring);
+    block_pool_give(pool, flights->ring, flights->capacity * sizeof *flights->ring);
 }
 
 static bool grow(struct flights *flights, struct block_pool *pool)
@@ -19,49 +14,38 @@ static bool grow(struct flights *flights, struct block_pool *pool)
     if (capacity > FLIGHTS_MAX) return false;
     struct flight *ring = block_pool_take(pool, capacity * sizeof *ring);
     if (ring == NULL) return false;
-    for (uint32_t i = flights->first; i != flights->next; i++) ring[i & (capacity - 1)] = *at(flights, i);
-    give_ring(flights, pool);
+    for (uint32_t i = flights->first; i != flights->next; i++) ring[i & (capacity - 1)] = *flights_at(flights, i);
+    if (flights->ring != flights->few) give_ring(flights, pool);
     flights->ring = ring;
     flights->capacity = capacity;
     return true;
 }
 
-/* NULL: there is no memory. */
-static struct flights *begin(struct block_pool *pool)
+bool flights_make_room(struct flights **flights_pointer, struct flights_store *store)
 {
-    struct flights *flights = block_pool_take(pool, sizeof *flights);
-    if (flights == NULL) return NULL;
+    if (*flights_pointer != NULL) return grow(*flights_pointer, store->pool);
+    struct flights *flights = store->free;
+    if (flights != NULL)
+        store->free = flights->next_free;
+    else
+        flights = block_pool_take(store->pool, sizeof *flights);
+    *flights_pointer = flights;
+    if (flights == NULL) return false;
     flights->ring = flights->few;
     flights->capacity = FLIGHTS_FIRST;
     flights->first = flights->open = flights->next = 0;
     flights->done_us = 0;
     flights->rows_serial = 0;
     flights->cursor.count = 0;
-    return flights;
+    return true;
 }
 
-struct flight *flights_push(struct flights **flights_pointer, uint32_t round, struct block_pool *pool)
-{
-    if (*flights_pointer == NULL) *flights_pointer = begin(pool);
-    struct flights *flights = *flights_pointer;
-    if (flights == NULL || (flights->next - flights->first == flights->capacity && !grow(flights, pool))) return NULL;
-    struct flight *flight = at(flights, flights->next++);
-    *flight = (struct flight){.round = round};
-    return flight;
-}
-
-struct flight *flights_pop(struct flights *flights, uint32_t round)
-{
-    if (flights_is_empty(flights) || (int32_t)(at(flights, flights->first)->round - round) > 0) return NULL;
-    if (flights->open == flights->first) flights->open++;
-    return at(flights, flights->first++);
-}
-
-void flights_free(struct flights **flights_pointer, struct block_pool *pool)
+void flights_give(struct flights **flights_pointer, struct flights_store *store)
 {
     struct flights *flights = *flights_pointer;
     *flights_pointer = NULL;
     if (flights == NULL) return;
-    give_ring(flights, pool);
-    block_pool_give(pool, flights, sizeof *flights);
+    if (flights->ring != flights->few) give_ring(flights, store->pool);
+    flights->next_free = store->free;
+    store->free = flights;
 }

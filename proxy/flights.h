@@ -36,6 +36,7 @@ struct open_cursor {
 };
 
 struct flights {
+    struct flights *next_free; /* in the store */
     struct flight *ring;
     uint32_t capacity;          /* a power of two */
     uint32_t first, open, next; /* first <= open <= next: answered, not completed, free */
@@ -45,11 +46,20 @@ struct flights {
     struct flight few[FLIGHTS_FIRST];
 };
 
-/* Zeroed, but for the round; the list is made when there is none. NULL: there is no room. */
-struct flight *flights_push(struct flights **flights, uint32_t round, struct block_pool *pool);
-/* The oldest of this round or an earlier one, taken off: valid until the next push. NULL: no more. */
-struct flight *flights_pop(struct flights *flights, uint32_t round);
-void flights_free(struct flights **flights, struct block_pool *pool); /* NULL accepted */
+/* Lists that nobody needs at the moment, and where more come from. */
+struct flights_store {
+    struct block_pool *pool;
+    struct flights *free;
+};
+
+/* Makes room for one more, and the list when there is none. False: there is no memory. */
+bool flights_make_room(struct flights **flights, struct flights_store *store);
+void flights_give(struct flights **flights, struct flights_store *store); /* NULL accepted */
+
+static inline struct flight *flights_at(const struct flights *flights, uint32_t number)
+{
+    return &flights->ring[number & (flights->capacity - 1)];
+}
 
 static inline bool flights_is_empty(const struct flights *flights)
 {
@@ -59,13 +69,34 @@ static inline bool flights_is_empty(const struct flights *flights)
 /* The oldest that is not completed; NULL: none. */
 static inline struct flight *flights_open(const struct flights *flights)
 {
-    return flights != NULL && flights->open != flights->next ? &flights->ring[flights->open & (flights->capacity - 1)] : NULL;
+    return flights != NULL && flights->open != flights->next ? flights_at(flights, flights->open) : NULL;
 }
 
 /* That one is. There must be one. */
 static inline void flights_complete(struct flights *flights)
 {
     flights->open++;
+}
+
+/* Zeroed, but for the round; the list is made when there is none. NULL: there is no room. */
+static inline struct flight *flights_push(struct flights **flights, uint32_t round, struct flights_store *store)
+{
+    bool is_full = *flights == NULL || (*flights)->next - (*flights)->first == (*flights)->capacity;
+    if (is_full && !flights_make_room(flights, store)) return NULL;
+    struct flight *flight = flights_at(*flights, (*flights)->next++);
+    *flight = (struct flight){.round = round};
+    return flight;
+}
+
+/* The oldest of this round or an earlier one, taken off: valid until the next push. NULL: no more. */
+static inline struct flight *flights_pop(struct flights *flights, uint32_t round)
+{
+    if (flights_is_empty(flights)) return NULL;
+    struct flight *flight = flights_at(flights, flights->first);
+    if ((int32_t)(flight->round - round) > 0) return NULL;
+    if (flights->open == flights->first) flights->open++;
+    flights->first++;
+    return flight;
 }
 
 #endif

@@ -118,17 +118,8 @@ struct parsed_shape *parsed_shapes_get(struct parsed_shapes *shapes, const char 
     return shape;
 }
 
-struct parsed_shape *parsed_shape_ref(struct parsed_shape *shape)
+void parsed_shape_free(struct parsed_shape *shape)
 {
-    shape->references++;
-    return shape;
-}
-
-void parsed_shape_unref(struct parsed_shape **shape_pointer)
-{
-    struct parsed_shape *shape = *shape_pointer;
-    *shape_pointer = NULL;
-    if (!shape || --shape->references > 0) return;
     free(shape->columns);
     free(shape->types);
     free(shape);

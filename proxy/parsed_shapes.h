@@ -29,8 +29,18 @@ struct parsed_shape *parsed_shapes_get(struct parsed_shapes *shapes, const char 
 /* Of a statement that was read already. One reference is the caller's. */
 struct parsed_shape *parsed_shape_new(const struct sql_fingerprint_scan *scan, const struct sql_fingerprint *fingerprint,
                                       const struct sql_value_key *key);
-struct parsed_shape *parsed_shape_ref(struct parsed_shape *shape);
-void parsed_shape_unref(struct parsed_shape **shape); /* NULL accepted */
+static inline struct parsed_shape *parsed_shape_ref(struct parsed_shape *shape)
+{
+    shape->references++;
+    return shape;
+}
+void parsed_shape_free(struct parsed_shape *shape);                        /* without any reference */
+static inline void parsed_shape_unref(struct parsed_shape **shape_pointer) /* NULL accepted */
+{
+    struct parsed_shape *shape = *shape_pointer;
+    *shape_pointer = NULL;
+    if (shape && --shape->references == 0) parsed_shape_free(shape);
+}
 /* Replace what is known of its parameters: `types` is as in Parse and ParameterDescription, 4 bytes each, big-endian. */
 void parsed_shape_set_types(struct parsed_shape *shape, const uint8_t *types, uint16_t count);
 

@@ -86,13 +86,6 @@ const struct scope *shapes_scope(struct shapes *shapes, const char *database, co
     return scope;
 }
 
-uint64_t shapes_key(const struct scope *scope, uint64_t fingerprint)
-{
-    uint64_t key = (fingerprint ^ scope->hash) * 0x9e3779b97f4a7c15U;
-    key ^= key >> 29;
-    return key != 0 ? key : 1;
-}
-
 /* ---- the index ---- */
 
 /* The place in the index that holds `key`, or the free one where it would be. */

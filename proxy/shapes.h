@@ -43,7 +43,12 @@ struct shapes *shapes_new(size_t capacity, size_t text_bytes_max);
 void shapes_free(struct shapes **shapes);
 /* Interned; never NULL. */
 const struct scope *shapes_scope(struct shapes *shapes, const char *database, const char *user);
-uint64_t shapes_key(const struct scope *scope, uint64_t fingerprint);
+static inline uint64_t shapes_key(const struct scope *scope, uint64_t fingerprint)
+{
+    uint64_t key = (fingerprint ^ scope->hash) * 0x9e3779b97f4a7c15U;
+    key ^= key >> 29;
+    return key != 0 ? key : 1;
+}
 /* NULL: not known (any more). Its place stays readable; it is another shape's, or none's, when its key has changed. */
 struct shape *shapes_find(struct shapes *shapes, uint64_t key);
 /* Known from now on; another one may be forgotten. If it is known already, that one. */

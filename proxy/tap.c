@@ -17,7 +17,7 @@
 enum {
     PARSED_SHAPES_MAX = 4096,
     TEMPLATE_BYTES_MAX = 4 * 1024 * 1024,
-    UNREAD_MAX = TAP_JOURNAL_SIZE / 4 /* of one client: with more, it is found out first whether further rows are wanted */
+    UNREAD_MAX = TAP_JOURNAL_SIZE / 4 /* of one client: with more, it is found out whether further rows are wanted */
 };
 
 /* ---- reading ---- */
@@ -26,7 +26,6 @@ enum {
 static void make_pending(struct tap *tap)
 {
     struct pending **pool = &tap->taps->free_pending;
-    if (tap->pending) return;
     tap->pending = *pool;
     if (tap->pending)
         *pool = tap->pending->next_free;
@@ -63,13 +62,16 @@ static void free_tap(struct tap *tap, int64_t now_us)
     free(tap);
 }
 
-static void read_record(const struct tap_record *record, const uint8_t *body)
+static inline void read_record(const struct tap_record *record, const uint8_t *body)
 {
     struct tap *tap = record->tap;
-    if (record->event == TAP_EVENT_SENT || record->event == TAP_EVENT_RECEIVED) make_pending(tap);
+    if (!tap->pending && (record->event == TAP_EVENT_SENT || record->event == TAP_EVENT_RECEIVED)) make_pending(tap);
     switch ((enum tap_event)record->event) {
     case TAP_EVENT_SENT: tap_sent_read(tap, record, body); break;
-    case TAP_EVENT_RECEIVED: tap_received_read(tap, record, body); break;
+    case TAP_EVENT_RECEIVED:
+        if (record->type == BACKEND_DATA_ROW && tap->rows == ROWS_UNWANTED) break;
+        tap_received_read(tap, record, body);
+        break;
     case TAP_EVENT_REST: break;
     case TAP_EVENT_APPLICATION_NAME: detector_application_name(tap->client, (const char *)body, record->now_us); break;
     case TAP_EVENT_LEFT: free_tap(tap, record->now_us); return;
@@ -77,7 +79,8 @@ static void read_record(const struct tap_record *record, const uint8_t *body)
     if (record->is_at_rest) rest(tap);
 }
 
-static void read_journal(struct taps *taps)
+/* Not in line: it would make the way of each message longer. */
+__attribute__((noinline)) static void read_journal(struct taps *taps)
 {
     size_t position = 0;
     for (const struct tap_record *record; (record = tap_journal_next(&taps->journal, &position)) != NULL;) {
@@ -89,19 +92,37 @@ static void read_journal(struct taps *taps)
 
 /* ---- writing ---- */
 
-static void note_when_full(struct taps *taps, struct tap_record record, const void *body)
+/* A record to be filled in, and then given to end_record with the body. */
+static inline struct tap_record *begin_record(struct tap *tap, size_t available)
 {
-    read_journal(taps);
-    bool is_kept = tap_journal_add(&taps->journal, record, body);
-    record.tap->unread = is_kept ? record.available + 1 : 0;
-    if (!is_kept) read_record(&record, body); /* it alone is more than the journal holds */
+    struct taps *taps = tap->taps;
+    tap->unread += (uint32_t)available + 1;
+    return available <= TAP_JOURNAL_BODY_MAX ? tap_journal_add(&taps->journal, available) : &taps->alone;
 }
 
-static inline void note(struct tap_record record, const void *body)
+__attribute__((noinline)) static void read_alone(struct taps *taps, const void *body)
 {
-    struct tap *tap = record.tap;
-    tap->unread += record.available + 1;
-    if (!tap_journal_add(&tap->taps->journal, record, body)) note_when_full(tap->taps, record, body);
+    read_journal(taps);
+    taps->alone.tap->unread = 0;
+    read_record(&taps->alone, body);
+}
+
+static inline void end_record(struct taps *taps, struct tap_record *record, const void *body)
+{
+    if (record == &taps->alone) {
+        read_alone(taps, body);
+        return;
+    }
+    if (record->available > 0) memcpy(record + 1, body, record->available);
+    if (tap_journal_is_full(&taps->journal)) read_journal(taps);
+}
+
+/* What has no body. */
+static void note(struct tap_record event)
+{
+    struct tap_record *record = begin_record(event.tap, 0);
+    *record = event;
+    end_record(event.tap->taps, record, "");
 }
 
 static bool is_read_of_clients(uint8_t type)
@@ -123,24 +144,23 @@ void tap_sent(struct tap *tap, uint8_t type, const uint8_t *body, size_t availab
               int64_t now_us)
 {
     if (!is_read_of_clients(type)) return;
-    note((struct tap_record){.tap = tap,
-                             .now_us = now_us,
-                             .size = (uint32_t)size,
-                             .available = (uint32_t)available,
-                             .event = TAP_EVENT_SENT,
-                             .type = type,
-                             .is_scannable = text->is_scannable,
-                             .is_begun = text->is_begun,
-                             .strings = text->strings},
-         body);
+    struct tap_record *record = begin_record(tap, available);
+    *record = (struct tap_record){.tap = tap,
+                                  .now_us = now_us,
+                                  .size = (uint32_t)size,
+                                  .available = (uint32_t)available,
+                                  .event = TAP_EVENT_SENT,
+                                  .type = type,
+                                  .is_scannable = text->is_scannable,
+                                  .is_begun = text->is_begun,
+                                  .strings = text->strings};
+    end_record(tap->taps, record, body);
 }
 
 /* Whether the row may be wanted. */
-static bool is_row_for_us(struct tap *tap, size_t size)
+static bool is_row_for_us(const struct tap *tap)
 {
-    if (!tap->taps->looks_at_rows) return false;
-    if (tap->unread > 0 && tap->unread + size > UNREAD_MAX) read_journal(tap->taps);
-    return tap->unread > 0 || tap->rows != ROWS_UNWANTED;
+    return tap->taps->looks_at_rows && (tap->unread > 0 || tap->rows != ROWS_UNWANTED);
 }
 
 static bool is_read_of_servers(uint8_t type)
@@ -161,12 +181,13 @@ static bool is_read_of_servers(uint8_t type)
 
 void tap_received(struct tap *tap, uint8_t type, const uint8_t *body, size_t size, int64_t now_us)
 {
-    if (!is_read_of_servers(type) || (type == BACKEND_DATA_ROW && !is_row_for_us(tap, size))) return;
+    if (!is_read_of_servers(type) || (type == BACKEND_DATA_ROW && !is_row_for_us(tap))) return;
     if (type == BACKEND_ERROR) size = 0; /* what it says does not matter */
-    note(
-        (struct tap_record){
-            .tap = tap, .now_us = now_us, .size = (uint32_t)size, .available = (uint32_t)size, .event = TAP_EVENT_RECEIVED, .type = type},
-        body);
+    struct tap_record *record = begin_record(tap, size);
+    *record = (struct tap_record){
+        .tap = tap, .now_us = now_us, .size = (uint32_t)size, .available = (uint32_t)size, .event = TAP_EVENT_RECEIVED, .type = type};
+    end_record(tap->taps, record, body);
+    if (type == BACKEND_DATA_ROW && tap->unread > UNREAD_MAX) read_journal(tap->taps);
 }
 
 void tap_rest(struct tap *tap)
@@ -175,13 +196,15 @@ void tap_rest(struct tap *tap)
     if (journal->last && journal->last->tap == tap)
         journal->last->is_at_rest = true;
     else
-        note((struct tap_record){.tap = tap, .event = TAP_EVENT_REST, .is_at_rest = true}, "");
+        note((struct tap_record){.tap = tap, .event = TAP_EVENT_REST, .is_at_rest = true});
 }
 
 void tap_application_name(struct tap *tap, const char *name, int64_t now_us)
 {
     uint32_t size = (uint32_t)strlen(name) + 1;
-    note((struct tap_record){.tap = tap, .now_us = now_us, .size = size, .available = size, .event = TAP_EVENT_APPLICATION_NAME}, name);
+    struct tap_record *record = begin_record(tap, size);
+    *record = (struct tap_record){.tap = tap, .now_us = now_us, .size = size, .available = size, .event = TAP_EVENT_APPLICATION_NAME};
+    end_record(tap->taps, record, name);
 }
 
 const char *tap_running(struct tap *tap)
@@ -247,5 +270,5 @@ void tap_free(struct tap **tap_pointer, int64_t now_us)
 {
     struct tap *tap = *tap_pointer;
     *tap_pointer = NULL;
-    if (tap) note((struct tap_record){.tap = tap, .now_us = now_us, .event = TAP_EVENT_LEFT}, "");
+    if (tap) note((struct tap_record){.tap = tap, .now_us = now_us, .event = TAP_EVENT_LEFT});
 }

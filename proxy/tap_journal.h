@@ -4,14 +4,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "protocol/sql_lex.h"
 
 /*
  * Messages of all clients in the order in which they passed, kept for a moment: what reads them finds its code and its tables in the caches when it reads many at once,
- * and not when it reads each one between two pieces of the relay's work. A fixed stretch of memory, filled from the front and emptied as a whole. All of it is in
- * line, since it is in the way of every message.
+ * and not when it reads each one between two pieces of the relay's work. A fixed stretch of memory, filled from the front and emptied as a whole, as soon as
+ * tap_journal_is_full. All of it is in line, since it is in the way of every message.
  */
 enum tap_event {
     TAP_EVENT_SENT,
@@ -33,29 +32,33 @@ struct tap_record {
     enum sql_strings strings;
 };
 
-enum { TAP_JOURNAL_SIZE = 16384 };
+enum { TAP_JOURNAL_SIZE = 16384, TAP_JOURNAL_BODY_MAX = 4096 /* of one message */ };
 struct tap_journal {
     size_t used;
     struct tap_record *last; /* NULL: it is empty */
     _Alignas(struct tap_record) uint8_t bytes[TAP_JOURNAL_SIZE];
 };
 
-static inline size_t tap_journal_bytes(const struct tap_record *record)
+/* With a body of so many bytes. */
+static inline size_t tap_journal_bytes(size_t available)
 {
     size_t alignment = _Alignof(struct tap_record);
-    return (sizeof *record + record->available + alignment - 1) & ~(alignment - 1);
+    return (sizeof(struct tap_record) + available + alignment - 1) & ~(alignment - 1);
 }
 
-/* False: there is no room. */
-static inline bool tap_journal_add(struct tap_journal *journal, struct tap_record record, const void *body)
+/* It must be emptied before anything is added. */
+static inline bool tap_journal_is_full(const struct tap_journal *journal)
 {
-    size_t bytes = tap_journal_bytes(&record);
-    if (bytes > sizeof journal->bytes - journal->used) return false;
-    journal->last = (struct tap_record *)(void *)(journal->bytes + journal->used);
-    *journal->last = record;
-    if (record.available > 0) memcpy(journal->last + 1, body, record.available);
-    journal->used += bytes;
-    return true;
+    return journal->used > TAP_JOURNAL_SIZE - sizeof(struct tap_record) - TAP_JOURNAL_BODY_MAX;
+}
+
+/* A record for the caller to fill in, with room for at most TAP_JOURNAL_BODY_MAX bytes behind it. */
+static inline struct tap_record *tap_journal_add(struct tap_journal *journal, size_t available)
+{
+    struct tap_record *record = (struct tap_record *)(void *)(journal->bytes + journal->used);
+    journal->last = record;
+    journal->used += tap_journal_bytes(available);
+    return record;
 }
 
 /* The record at *position, which goes on to the next one; NULL: there is none. Its body is right behind it. */
@@ -63,7 +66,7 @@ static inline const struct tap_record *tap_journal_next(const struct tap_journal
 {
     if (*position == journal->used) return NULL;
     const struct tap_record *record = (const struct tap_record *)(const void *)(journal->bytes + *position);
-    *position += tap_journal_bytes(record);
+    *position += tap_journal_bytes(record->available);
     return record;
 }
 

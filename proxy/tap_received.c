@@ -15,6 +15,15 @@ static struct result_columns *columns_of(struct tap *tap)
     return tap->pending->columns;
 }
 
+/* Rows with these columns will come, and are wanted. */
+static void tell_columns(struct tap *tap)
+{
+    struct result_column list[DETECTOR_COLUMNS_MAX];
+    result_columns_list(tap->pending->columns, list);
+    detector_columns(tap->client, list, tap->pending->columns->count);
+    tap->rows = ROWS_WANTED;
+}
+
 static void on_row_description(struct tap *tap, const uint8_t *body, size_t size)
 {
     struct owed *owed = owed_front(&tap->pending->owed);
@@ -23,10 +32,7 @@ static void on_row_description(struct tap *tap, const uint8_t *body, size_t size
         if (!owed->is_told || !detector_wants_rows(tap->client)) {
             tap->rows = ROWS_UNWANTED;
         } else if (result_columns_read(columns_of(tap), body, size)) {
-            tap->rows = ROWS_WANTED;
-            struct result_column list[DETECTOR_COLUMNS_MAX];
-            result_columns_list(tap->pending->columns, list);
-            detector_columns(tap->client, list, tap->pending->columns->count);
+            tell_columns(tap);
         }
     } else if (owed->kind == OWED_DESCRIBE) {
         if (owed->shape && !(owed->shape->columns && owed->shape->columns->has_formats >= owed->is_portal)) {
@@ -46,16 +52,13 @@ static void begin_rows(struct tap *tap, const struct owed *owed, const uint8_t *
         *columns_of(tap) = *owed->shape->columns;
     else
         result_columns_guess(columns_of(tap), body, size);
-    struct result_column list[DETECTOR_COLUMNS_MAX];
-    result_columns_list(tap->pending->columns, list);
-    detector_columns(tap->client, list, tap->pending->columns->count);
-    tap->rows = ROWS_WANTED;
+    tell_columns(tap);
 }
 
 static void on_data_row(struct tap *tap, const uint8_t *body, size_t size)
 {
     const struct owed *owed = owed_front(&tap->pending->owed);
-    if (!owed || tap->rows == ROWS_UNWANTED) return;
+    if (!owed) return;
     if (tap->rows == ROWS_NOT_ASKED) begin_rows(tap, owed, body, size);
     if (tap->rows == ROWS_UNWANTED) return;
     uint64_t hashes[DETECTOR_COLUMNS_MAX] = {0};
@@ -64,17 +67,15 @@ static void on_data_row(struct tap *tap, const uint8_t *body, size_t size)
     if (!detector_row(tap->client, hashes)) tap->rows = ROWS_UNWANTED;
 }
 
-/* "SELECT 5", "INSERT 0 1" */
+/* "SELECT 5", "INSERT 0 1": the number at the end, if there is one. */
 static uint64_t rows_of_tag(const uint8_t *body, size_t size)
 {
-    const char *tag;
-    if (backend_parse_command_complete(body, size, &tag) != CODEC_OK) return 0;
-    const char *last = tag;
-    uint64_t rows = 0;
-    for (const char *at = tag; *at != '\0'; at++) {
-        if (*at == ' ') last = at + 1;
+    uint64_t rows = 0, place = 1;
+    if (size == 0 || body[size - 1] != '\0') return 0;
+    for (size_t at = size - 1; at > 0 && body[at - 1] >= '0' && body[at - 1] <= '9'; at--) {
+        rows += place * (uint64_t)(body[at - 1] - '0');
+        place *= 10;
     }
-    while (*last >= '0' && *last <= '9') rows = rows * 10 + (uint64_t)(*last++ - '0');
     return rows;
 }
 
@@ -90,25 +91,33 @@ static void completed(struct tap *tap, uint64_t rows, bool is_error, int64_t now
 /* In the extended protocol everything up to the next Sync is off. */
 static void on_error(struct tap *tap, int64_t now_us)
 {
-    bool is_query = owed_front(&tap->pending->owed) && owed_front(&tap->pending->owed)->kind == OWED_QUERY;
+    struct owed_list *list = &tap->pending->owed;
+    const struct owed *owed = owed_front(list);
+    bool is_query = owed && owed->kind == OWED_QUERY;
     completed(tap, 0, true, now_us);
     if (is_query) return;
-    while (owed_front(&tap->pending->owed) && owed_front(&tap->pending->owed)->kind != OWED_SYNC &&
-           owed_front(&tap->pending->owed)->kind != OWED_QUERY)
-        owed_pop(&tap->pending->owed);
-    if (!owed_front(&tap->pending->owed)) tap->is_skipping = true;
+    while ((owed = owed_front(list)) && owed->kind != OWED_SYNC && owed->kind != OWED_QUERY) owed_pop(list);
+    if (!owed) tap->is_skipping = true;
 }
 
 static void on_ready(struct tap *tap, const uint8_t *body, size_t size, int64_t now_us)
 {
-    enum owed_kind ended = OWED_EXECUTE;
-    while (owed_front(&tap->pending->owed) && ended != OWED_SYNC && ended != OWED_QUERY) {
-        ended = owed_front(&tap->pending->owed)->kind;
-        owed_pop(&tap->pending->owed);
+    struct owed_list *list = &tap->pending->owed;
+    bool is_over = false;
+    for (const struct owed *owed; !is_over && (owed = owed_front(list));) {
+        is_over = owed->kind == OWED_SYNC || owed->kind == OWED_QUERY;
+        owed_pop(list);
     }
     tap->rows = ROWS_NOT_ASKED;
     char status;
     if (backend_parse_ready_for_query(body, size, &status) == CODEC_OK) detector_ready(tap->client, status, now_us);
+}
+
+/* The Describe whose reply is due; NULL: something else is. */
+static const struct owed *described(const struct tap *tap)
+{
+    const struct owed *owed = owed_front(&tap->pending->owed);
+    return owed && owed->kind == OWED_DESCRIBE ? owed : NULL;
 }
 
 const char *tap_received_running(struct tap *tap)
@@ -137,12 +146,11 @@ void tap_received_read(struct tap *tap, const struct tap_record *record, const u
     case BACKEND_DATA_ROW: on_data_row(tap, body, size); break;
     case BACKEND_ROW_DESCRIPTION: on_row_description(tap, body, size); break;
     case BACKEND_NO_DATA:
-        if (owed_front(&tap->pending->owed) && owed_front(&tap->pending->owed)->kind == OWED_DESCRIBE) owed_pop(&tap->pending->owed);
+        if (described(tap)) owed_pop(&tap->pending->owed);
         break;
     case BACKEND_PARAMETER_DESCRIPTION:
-        if (owed_front(&tap->pending->owed) && owed_front(&tap->pending->owed)->kind == OWED_DESCRIBE &&
-            owed_front(&tap->pending->owed)->shape && size >= 2)
-            parsed_shape_set_types(owed_front(&tap->pending->owed)->shape, body + 2, (uint16_t)((size - 2) / 4));
+        if (described(tap) && described(tap)->shape && size >= 2)
+            parsed_shape_set_types(described(tap)->shape, body + 2, (uint16_t)((size - 2) / 4));
         break;
     case BACKEND_COMMAND_COMPLETE: completed(tap, rows_of_tag(body, size), false, now_us); break;
     case BACKEND_EMPTY_QUERY: completed(tap, 0, false, now_us); break;

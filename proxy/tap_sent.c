@@ -19,11 +19,12 @@ void tap_sent_unbind(struct tap *tap)
 
 /* ---- executions ---- */
 
-/* False: too much is owed to be followed. */
-static bool push(struct tap *tap, struct owed owed)
+/* NULL: too much is owed to be followed. */
+static struct owed *push(struct tap *tap, enum owed_kind kind)
 {
-    if (!owed_push(&tap->pending->owed, owed)) tap->is_lost = true;
-    return !tap->is_lost;
+    struct owed *owed = owed_push(&tap->pending->owed, kind);
+    if (!owed) tap->is_lost = true;
+    return owed;
 }
 
 static void execute(struct tap *tap, const struct execution *execution, const struct shape_description *description, int64_t now_us)
@@ -151,7 +152,9 @@ static void query(struct tap *tap, const struct tap_record *record, const char *
     bool is_whole = record->available == record->size;
     size_t size = is_whole && record->size > 0 ? record->size - 1 : record->available;
     int64_t now_us = record->now_us;
-    if (!push(tap, (struct owed){.kind = OWED_QUERY, .is_told = record->is_scannable}) || !record->is_scannable) return;
+    struct owed *owed = push(tap, OWED_QUERY);
+    if (!owed || !record->is_scannable) return;
+    owed->is_told = true;
     struct statement_tags tags;
     struct tap_sql statement = {sql, size, record->strings};
     bool has_tags = read_tags(tap, &statement, &tags);
@@ -228,12 +231,15 @@ static void execute_portal(struct tap *tap, const uint8_t *body, size_t size, in
     const char *portal;
     uint32_t max_rows;
     if (frontend_parse_execute(body, size, &portal, &max_rows) != CODEC_OK || !is_bound(tap, portal)) {
-        push(tap, (struct owed){.kind = OWED_EXECUTE}); /* of another portal, or the rest of one */
+        push(tap, OWED_EXECUTE); /* of another portal, or the rest of one */
         return;
     }
     struct bound *bound = &tap->pending->bound;
-    struct owed owed = {.kind = OWED_EXECUTE, .results = bound->results, .is_told = true, .shape = parsed_shape_ref(bound->shape)};
-    if (!push(tap, owed)) return;
+    struct owed *owed = push(tap, OWED_EXECUTE);
+    if (!owed) return;
+    owed->results = bound->results;
+    owed->is_told = true;
+    owed->shape = parsed_shape_ref(bound->shape);
     struct execution execution;
     statement_slots_execute(&bound->shape->slots, bound->parameters, bound->parameter_count, &tap->taps->key, &execution,
                             tap->taps->execution_slots);
@@ -256,7 +262,10 @@ static void describe(struct tap *tap, const uint8_t *body, size_t size)
         const struct named_shape *named = named_shapes_find(&tap->names, name);
         if (named) shape = named->shape;
     }
-    push(tap, (struct owed){.kind = OWED_DESCRIBE, .is_portal = kind == 'P', .shape = shape ? parsed_shape_ref(shape) : NULL});
+    struct owed *owed = push(tap, OWED_DESCRIBE);
+    if (!owed) return;
+    owed->is_portal = kind == 'P';
+    owed->shape = shape ? parsed_shape_ref(shape) : NULL;
 }
 
 static void close_statement(struct tap *tap, const uint8_t *body, size_t size)
@@ -267,29 +276,51 @@ static void close_statement(struct tap *tap, const uint8_t *body, size_t size)
     named_shapes_remove(&tap->names, name);
 }
 
-static void look_at_message(struct tap *tap, const struct tap_record *record, const uint8_t *body)
+/* False: the server does not answer it, for it skips to the next Sync; or that cannot be followed. */
+static bool is_followed(const struct tap *tap)
 {
-    switch (record->type) {
-    case FRONTEND_QUERY: query(tap, record, (const char *)body); break;
-    case FRONTEND_BIND: bind(tap, body, record->available, record->size); break;
-    case FRONTEND_EXECUTE: execute_portal(tap, body, record->available, record->now_us); break;
-    case FRONTEND_DESCRIBE: describe(tap, body, record->available); break;
-    case FRONTEND_SYNC:
-    case FRONTEND_FUNCTION_CALL: push(tap, (struct owed){.kind = OWED_SYNC}); break;
-    default: break;
-    }
+    return !tap->is_skipping && !tap->is_lost;
+}
+
+/* A round ends. Rounds can be followed where executions cannot. */
+static void end_round(struct tap *tap)
+{
+    if (tap->is_skipping) return;
+    if (!tap->is_lost) push(tap, OWED_SYNC);
+    detector_sync(tap->client);
 }
 
 void tap_sent_read(struct tap *tap, const struct tap_record *record, const uint8_t *body)
 {
-    uint8_t type = record->type;
     bool is_whole = record->available == record->size;
-    if (type == FRONTEND_PARSE && is_whole) parse(tap, record, body);
-    if (type == FRONTEND_CLOSE && is_whole) close_statement(tap, body, record->size);
-    if (type == FRONTEND_SYNC) tap->is_skipping = false;
-    if (tap->is_skipping) return;
-    if (record->is_begun && (type == FRONTEND_QUERY || type == FRONTEND_EXECUTE)) detector_begun(tap->client);
-    if (!tap->is_lost) look_at_message(tap, record, body);
-    /* Rounds can be followed where executions cannot. */
-    if (type == FRONTEND_SYNC || type == FRONTEND_QUERY || type == FRONTEND_FUNCTION_CALL) detector_sync(tap->client);
+    switch (record->type) {
+    case FRONTEND_QUERY:
+        if (tap->is_skipping) return;
+        if (record->is_begun) detector_begun(tap->client);
+        if (!tap->is_lost) query(tap, record, (const char *)body);
+        detector_sync(tap->client);
+        break;
+    case FRONTEND_PARSE:
+        if (is_whole) parse(tap, record, body);
+        break;
+    case FRONTEND_BIND:
+        if (is_followed(tap)) bind(tap, body, record->available, record->size);
+        break;
+    case FRONTEND_EXECUTE:
+        if (record->is_begun && !tap->is_skipping) detector_begun(tap->client);
+        if (is_followed(tap)) execute_portal(tap, body, record->available, record->now_us);
+        break;
+    case FRONTEND_DESCRIBE:
+        if (is_followed(tap)) describe(tap, body, record->available);
+        break;
+    case FRONTEND_CLOSE:
+        if (is_whole) close_statement(tap, body, record->size);
+        break;
+    case FRONTEND_SYNC:
+        tap->is_skipping = false;
+        end_round(tap);
+        break;
+    case FRONTEND_FUNCTION_CALL: end_round(tap); break;
+    default: break;
+    }
 }

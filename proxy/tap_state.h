@@ -16,7 +16,8 @@
 struct taps {
     struct detector *detector;
     struct tap_journal journal;
-    bool looks_at_rows; /* analysis = full */
+    struct tap_record alone; /* of a message that is more than the journal holds */
+    bool looks_at_rows;      /* analysis = full */
     struct sql_value_key key;
     struct parsed_shapes *parsed;
     struct statement_templates *templates;

@@ -53,13 +53,6 @@ void unit_owner_begin_transaction(struct unit_owner *owner)
     if (unit != NULL) unit->is_in_transaction = true;
 }
 
-uint32_t unit_owner_transaction(struct unit_owner *owner)
-{
-    if (!owner->is_in_transaction) return 0;
-    if (owner->transaction == 0) owner->transaction = ++owner->unit->transaction;
-    return owner->transaction;
-}
-
 void unit_edges_end_transaction(struct unit_edges *edges, struct unit_owner *owner, int64_t now_us)
 {
     struct unit *unit = owner->unit;

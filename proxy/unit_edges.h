@@ -57,7 +57,12 @@ void unit_owner_mark(struct unit_owner *owner);
 /* What it sends from now on is in a transaction. */
 void unit_owner_begin_transaction(struct unit_owner *owner);
 /* The number that statements of the present transaction have in the unit, which is its own; 0: in none. */
-uint32_t unit_owner_transaction(struct unit_owner *owner);
+static inline uint32_t unit_owner_transaction(struct unit_owner *owner)
+{
+    if (!owner->is_in_transaction) return 0;
+    if (owner->transaction == 0) owner->transaction = ++owner->unit->transaction;
+    return owner->transaction;
+}
 void unit_edges_end_transaction(struct unit_edges *edges, struct unit_owner *owner, int64_t now_us);
 
 /* The unit that a statement is part of; others may end. With a tag for the unit, or without. NULL: no memory, even after the oldest unit made room. */

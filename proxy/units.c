@@ -330,7 +330,7 @@ struct unit_note unit_note(struct units *units, struct unit *unit, const struct 
     bool is_new = true;
     if (!execution->has_unknown_parameters) is_new = note_parameters(units, unit, group, shape, hash, sending->transaction);
     if (is_new && execution->values != NULL && execution->values[0] != '\0') keep_values(units, group, execution->values);
-    group->run = group->counts.n > 0 && group->last_ordinal + 1 == unit->statements ? group->run + 1 : 1;
+    group->run = group->last_ordinal + 1 == unit->statements ? group->run + 1 : 1;
     int64_t gap_us = sending->now_us - group->last_sent_us;
     note_counts(&group->counts, execution, note.starts_trip, gap_us, group->run, sending->now_us);
     if (sending->transaction != 0) note_counts(&group->in_transaction, execution, note.starts_trip, gap_us, group->run, sending->now_us);
