@@ -9,7 +9,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What sql_fingerprint says of a statement. */
+/*
+ * What sql_fingerprint says of a statement.
+ *
+ * A list (IN, ARRAY[..] or VALUES) of more than SQL_LITERALS_MAX literals, none of them a parameter, is one literal: SQL_LITERAL_LIST. But not among
+ * the arguments of EXECUTE.
+ */
 
 enum { SQL_LITERALS_MAX = 64 };
 
@@ -33,6 +38,7 @@ enum sql_literal_kind {
     SQL_LITERAL_BOOLEAN,  /* true, false */
     SQL_LITERAL_NULL,
     SQL_LITERAL_PARAMETER, /* $n: the value comes with Bind or EXECUTE */
+    SQL_LITERAL_LIST,      /* all that is between the parentheses or brackets of a long list; of VALUES, from the first row into the last */
 };
 
 /* What stands directly before the literal; in "(a, b) > (1, 2)" it is > for both. */
@@ -53,6 +59,9 @@ struct sql_literal {
     uint8_t token;        /* enum sql_token: how the text is spelled */
     uint8_t comparison;   /* enum sql_comparison */
     bool is_negative : 1; /* a minus was folded into it */
+    bool is_plain : 1;    /* SQL_LITERAL_LIST: it is one for sql_plain_list() */
+    bool is_array : 1;    /* SQL_LITERAL_LIST: ARRAY[..] */
+    bool is_rows : 1;     /* SQL_LITERAL_LIST: VALUES */
     bool is_paging : 1;   /* part of LIMIT, OFFSET or FETCH */
 };
 
@@ -70,9 +79,10 @@ struct sql_fingerprint {
     uint32_t slot_count;        /* placeholders of the display text */
     uint32_t list_length;       /* elements of the longest IN list or ARRAY[..]; 0: there is none */
     uint32_t row_count;         /* of the longest VALUES; 0: there is none */
+    uint32_t short_length;      /* the larger of the two, without those that are one SQL_LITERAL_LIST */
     size_t start, end;          /* of the statement in the text, as in struct sql_statement */
     struct sql_identifier name; /* of the forms that have one; text is NULL otherwise */
-    uint32_t literal_count;     /* those in the text; SQL_LITERALS_MAX of them are in `literals` */
+    uint32_t literal_count;     /* those in the text, a long list being one; SQL_LITERALS_MAX of them are in `literals` */
     uint64_t literal_rest;      /* a hash of the text of the others, not keyed; 0: there are none */
     struct sql_literal literals[SQL_LITERALS_MAX];
 };

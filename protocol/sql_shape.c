@@ -91,6 +91,7 @@ static uint16_t parameter_number(const char *digits, size_t size)
 static void record(struct sql_shape *shape, enum sql_literal_kind kind, bool is_negative, uint16_t number)
 {
     struct sql_fingerprint *out = shape->out;
+    shape->parameter_count += kind == SQL_LITERAL_PARAMETER;
     if (out->literal_count >= SQL_LITERALS_MAX) {
         out->literal_rest = sql_mix(out->literal_rest, kind + (is_negative ? 0x100u : 0u), SQL_SALT_WORD);
         out->literal_rest = sql_mix_bytes(out->literal_rest, sql_shape_text(shape), sql_shape_size(shape), shape->end);
@@ -105,6 +106,7 @@ static void record(struct sql_shape *shape, enum sql_literal_kind kind, bool is_
         literal->comparison = (uint8_t)comparison_of(shape);
         literal->is_negative = is_negative;
         literal->is_paging = (*sql_shape_level(shape) & IN_PAGING) != 0;
+        literal->is_plain = literal->is_array = literal->is_rows = false;
     }
     out->literal_count++;
 }
@@ -243,7 +245,10 @@ static void close_level(struct sql_shape *shape, enum item item)
         sql_canonical_put_byte(&shape->canonical, CANONICAL_CLOSE, *sql_shape_text(shape));
     }
     sql_shape_note(shape, item, is_lead);
-    if (shape->rows.state == ROWS_INSIDE && shape->depth <= shape->rows.depth && item == ITEM_CLOSE) shape->rows.state = ROWS_CLOSED;
+    if (shape->rows.state == ROWS_INSIDE && shape->depth <= shape->rows.depth && item == ITEM_CLOSE) {
+        shape->rows.state = ROWS_CLOSED;
+        shape->rows.end = shape->token.start;
+    }
 }
 
 static void comma(struct sql_shape *shape)
@@ -430,7 +435,7 @@ static void continue_rows(struct sql_shape *shape)
     bool has_comma = shape->rows.state == ROWS_COMMA;
     if (has_comma && c == '(') {
         shape->rows.state = ROWS_INSIDE;
-        shape->rows.count++;
+        sql_shape_next_row(shape);
     } else {
         sql_shape_close_rows(shape);
     }
@@ -523,6 +528,7 @@ void sql_shape_init(struct sql_shape *shape, const struct sql_shape_input *input
 /* The limit has cut the statement: what was begun counts as closed, so that the place of the cut does not show in a list. */
 static void truncate(struct sql_shape *shape)
 {
+    shape->rows.end = shape->token.start = shape->lex.size;
     if (shape->rows.state != ROWS_NONE) {
         sql_shape_close_rows(shape);
     } else if (shape->list.is_open) {

@@ -2,11 +2,12 @@
  * Lists and rows of plain literals: integers, decimals, '..', $1, NULL, TRUE, FALSE and DEFAULT, with blanks and casts. Anything else is left to
  * sql_shape, from the beginning of the list.
  *
- * Invariants: nothing at or behind the end of the text is read; a list is tried once, so that no byte is looked at more than twice; the last literal is
+ * Invariants: nothing at or behind the end of the text is read; a list is tried once, and sql_plain_list() is asked once, so no byte is looked at more than three times; the last literal is
  * followed by what closes, so that none is cut by the limit of the scan.
  */
 #include "protocol/sql_shape_bulk.h"
 
+#include "protocol/sql_plain_list.h"
 #include "protocol/sql_plain_literal.h"
 #include "protocol/sql_type_name.h"
 
@@ -16,8 +17,13 @@
 /* The text from `at` on, and what of it was found. */
 struct run {
     const char *text;
-    size_t at, size;
+    size_t start, at, size;
+    enum sql_plain_list_kind kind;
     struct sql_fingerprint *out;
+    uint32_t first_literal, parameter_count;
+    uint32_t length; /* rows */
+    size_t rest;     /* where the first literal without a place begins; 0: all have one */
+    bool is_asked, is_plain;
     bool is_paging;
     enum sql_strings strings;
 };
@@ -100,6 +106,7 @@ static bool take_parameter(struct run *run)
     }
     if (run->at == start + 1) return false;
     record(run, SQL_LITERAL_PARAMETER, SQL_PARAMETER, start, false);
+    run->parameter_count++;
     if (run->out->literal_count <= SQL_LITERALS_MAX)
         run->out->literals[run->out->literal_count - 1].number = (uint16_t)(number < UINT16_MAX ? number : UINT16_MAX);
     return true;
@@ -151,89 +158,17 @@ static bool take_element(struct run *run, char closing, bool is_in_row)
     return is_at(run, ',') || is_at(run, closing);
 }
 
-/* ---- many integers ---- */
-
-/* Comparisons are of bytes; what comes of them is put together in words, which spares gcc the thought that they are truth values. */
-typedef int8_t lanes __attribute__((vector_size(16)));
-typedef uint64_t words __attribute__((vector_size(16)));
-enum { LANES = 16, GROUP = 16 }; /* so many blocks until it is asked whether all went well */
-
-static inline lanes load_lanes(const char *at)
-{
-    lanes loaded;
-    memcpy(&loaded, at, LANES);
-    return loaded;
-}
-
-static inline words equals(lanes bytes, char c)
-{
-    return (words)(bytes == (int8_t)c);
-}
-
-/* Bytes above 0x7f are no digits: they are negative, and small. */
-static inline words are_digits(lanes bytes)
-{
-    return (words)(bytes > '0' - 1) & ~(words)(bytes > '9');
-}
-
-/* Whether only digits, commas and blanks are among these bytes, each comma behind a digit and each blank behind a comma. */
-static inline bool are_integers(const char *at, size_t blocks, uint32_t *commas)
-{
-    lanes counts = {0};
-    words bad = {0};
-    for (const char *end = at + blocks * LANES; at < end; at += LANES) {
-        lanes bytes = load_lanes(at);
-        lanes before = load_lanes(at - 1);
-        words is_comma = equals(bytes, ',');
-        words is_blank = equals(bytes, ' ');
-        words is_behind_comma = equals(before, ',');
-        bad |= ~(is_comma | is_blank | are_digits(bytes));
-        bad |= (is_blank & ~is_behind_comma) | (is_comma & (is_behind_comma | equals(before, ' ')));
-        counts -= (lanes)is_comma;
-    }
-    unsigned sum = 0;
-    for (int lane = 0; lane < LANES; lane++) sum += (unsigned)counts[lane];
-    *commas += sum;
-    return (bad[0] | bad[1]) == 0;
-}
-
-/*
- * Behind a comma, as far as "1, 23,456" goes: many bytes at once, beside the bytes before them, and one by one where that fails. Returns how many commas
- * were passed.
- */
-static uint32_t skip_integers(struct run *run)
-{
-    uint32_t commas = 0;
-    size_t at = run->at;
-    size_t group = GROUP;
-    while (group > 0) {
-        uint32_t more = 0;
-        while (group > 0 && group * LANES > run->size - at) group /= 4;
-        if (group > 0 && are_integers(run->text + at, group, &more)) {
-            commas += more;
-            at += group * LANES;
-        } else {
-            group /= 4;
-        }
-    }
-    for (; at < run->size; at++) {
-        char c = run->text[at];
-        char before = run->text[at - 1];
-        if (!sql_is_digit(c) && !(c == ',' && sql_is_digit(before)) && !(c == ' ' && before == ',')) break;
-        commas += c == ',';
-    }
-    run->at = at;
-    return commas;
-}
-
 /* ---- lists and rows ---- */
 
-static struct run run_of(struct sql_shape *shape)
+static struct run run_of(struct sql_shape *shape, enum sql_plain_list_kind kind)
 {
     return (struct run){.text = shape->lex.text,
+                        .start = shape->lex.position,
                         .at = shape->lex.position,
                         .size = shape->lex.size,
+                        .kind = kind,
                         .out = shape->out,
+                        .first_literal = shape->out->literal_count,
                         .is_paging = (*sql_shape_level(shape) & IN_PAGING) != 0,
                         .strings = shape->lex.strings};
 }
@@ -242,12 +177,6 @@ static struct run run_of(struct sql_shape *shape)
 static bool is_plain_level(struct sql_shape *shape)
 {
     return (*sql_shape_level(shape) & ~(IN_PAGING | IN_BRACKET)) == 0 && shape->depth < DEPTH_MAX;
-}
-
-/* Literals without a place of their own add to the rest as the text that they are in. */
-static void mix_rest(struct run *run, size_t start)
-{
-    run->out->literal_rest = sql_mix_run(run->out->literal_rest, run->text + start, run->at - start);
 }
 
 /* "1, 2,3": the short way for what most lists are, as long as there are places. True: up to what closes. */
@@ -275,32 +204,46 @@ static bool take_integers(struct run *run, char closing)
     return is_end;
 }
 
-/* Elements up to what closes. `rest_out` is set once, to where the first literal without a place begins. */
-static bool take_elements(struct run *run, char closing, bool is_in_row, size_t *rest_out)
+/*
+ * A long list of what sql_plain_list() knows need not be taken apart: its literals are one then. Asked once, when so many have been found that it must be
+ * one of those. Only sql_shape_list.c knows which literals are put together; here they are counted.
+ */
+static bool take_long_list(struct run *run)
 {
-    bool may_be_integers = !is_in_row;
-    if (may_be_integers && take_integers(run, closing)) return true;
+    struct sql_plain_list list;
+    bool is_asked = run->is_asked || run->out->literal_count - run->first_literal < SQL_LITERALS_MAX;
+    if (is_asked) return false;
+    run->is_asked = true;
+    if (run->strings != SQL_STRINGS_STANDARD || run->parameter_count > 0 || run->out->form == SQL_FORM_EXECUTE) return false;
+    if (!sql_plain_list(run->text, run->size, run->start, run->kind, &list) || list.literal_count <= SQL_LITERALS_MAX) return false;
+    run->out->literal_count = run->first_literal + list.literal_count;
+    run->at = list.end;
+    run->length = list.length;
+    run->is_plain = true;
+    return true;
+}
+
+/* Elements up to what closes, of a row or of all. */
+static bool take_elements(struct run *run, char closing, bool is_in_row)
+{
+    if (!is_in_row && take_integers(run, closing)) return true;
     for (;;) {
         bool has_place = run->out->literal_count < SQL_LITERALS_MAX;
-        if (!has_place && *rest_out == 0) *rest_out = run->at;
-        if (!has_place && may_be_integers) {
-            struct run ahead = *run;
-            uint32_t commas = skip_integers(&ahead);
-            if (is_at(&ahead, closing) && sql_is_digit(run->text[ahead.at - 1])) {
-                run->at = ahead.at;
-                run->out->literal_count += commas + 1;
-                return true;
-            }
-            may_be_integers = false; /* tried once */
-        }
+        if (!has_place && run->rest == 0) run->rest = run->at;
+        if (take_long_list(run)) return true;
         if (!take_element(run, closing, is_in_row)) return false;
         if (!is_at(run, ',')) return true;
         run->at++;
     }
 }
 
-static void go_on_at(struct sql_shape *shape, const struct run *run)
+/* Nothing but literals was found: the reading goes on at what closes. Those without a place of their own add to the rest as the text that they are in. */
+static void go_on(struct sql_shape *shape, struct run *run, struct sql_shape_before *before)
 {
+    if (run->rest > 0 && !run->is_plain)
+        run->out->literal_rest = sql_mix_run(run->out->literal_rest, run->text + run->rest, run->at - run->rest);
+    shape->parameter_count += run->parameter_count;
+    before->is_plain = run->is_plain;
     shape->lex.position = run->at;
     sql_shape_note(shape, ITEM_COMMA, true);
     sql_shape_note(shape, ITEM_LITERAL, false);
@@ -308,18 +251,15 @@ static void go_on_at(struct sql_shape *shape, const struct run *run)
 
 void sql_shape_take_list(struct sql_shape *shape)
 {
-    struct run run = run_of(shape);
-    uint32_t count = run.out->literal_count;
-    size_t rest = 0;
-    bool is_list = is_plain_level(shape) && take_elements(&run, shape->list.is_array ? ']' : ')', false, &rest);
+    struct run run = run_of(shape, shape->list.is_array ? SQL_PLAIN_ARRAY : SQL_PLAIN_LIST);
+    bool is_list = is_plain_level(shape) && take_elements(&run, shape->list.is_array ? ']' : ')', false);
     if (!is_list) {
-        run.out->literal_count = count;
+        run.out->literal_count = run.first_literal;
         return;
     }
-    if (rest > 0) mix_rest(&run, rest);
-    shape->list.count = run.out->literal_count - count;
+    shape->list.count = run.out->literal_count - run.first_literal;
     shape->list.expects_element = false;
-    go_on_at(shape, &run);
+    go_on(shape, &run, &shape->list.before);
 }
 
 /* Behind the end of a row: into the next one, if there is one. */
@@ -343,28 +283,28 @@ static bool ends_rows(const struct run *run)
     return !is_at(&ahead, ',');
 }
 
+/* Up to what closes the last row. */
+static bool take_rows(struct run *run)
+{
+    size_t closing = 0;
+    for (run->length = 1;; run->length++) {
+        if (!take_elements(run, ')', true)) return false;
+        if (run->is_plain) return true;
+        closing = run->at++;
+        if (!enter_next_row(run)) break;
+    }
+    if (!ends_rows(run)) return false;
+    run->at = closing;
+    return true;
+}
+
 void sql_shape_take_rows(struct sql_shape *shape)
 {
-    struct run run = run_of(shape);
-    uint32_t count = run.out->literal_count;
-    uint32_t rows = 1;
-    size_t rest = 0;
-    bool is_last = false;
-    bool are_rows = is_plain_level(shape);
-    size_t closing = 0;
-    while (are_rows && !is_last) {
-        are_rows = take_elements(&run, ')', true, &rest);
-        if (!are_rows) break;
-        closing = run.at++;
-        is_last = !enter_next_row(&run);
-        if (!is_last) rows++;
-    }
-    if (!are_rows || !ends_rows(&run)) {
-        run.out->literal_count = count;
+    struct run run = run_of(shape, SQL_PLAIN_ROWS);
+    if (!is_plain_level(shape) || !take_rows(&run)) {
+        run.out->literal_count = run.first_literal;
         return;
     }
-    run.at = closing;
-    if (rest > 0) mix_rest(&run, rest);
-    shape->rows.count = rows;
-    go_on_at(shape, &run);
+    shape->rows.count = run.length;
+    go_on(shape, &run, &shape->rows.before);
 }

@@ -4,7 +4,7 @@
 #include "protocol/sql_shape_state.h"
 
 /*
- * Long lists without reading each token: IN (1, 2, 3), ARRAY[1, 2], VALUES (1, 'a'), (2, NULL). Of these only the literals count, and what is looked at
+ * Lists without reading each token: IN (1, 2, 3), ARRAY[1, 2], VALUES (1, 'a'), (2, NULL). Of these only the literals count, and what is looked at
  * byte by byte here is what sql_lex and sql_shape would say.
  *
  * Behind the opening parenthesis or bracket of a list, or the one of a first row. If nothing but plain literals follows up to where the list or the last row

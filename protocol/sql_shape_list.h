@@ -12,6 +12,8 @@ void sql_shape_close_list(struct sql_shape *shape);
 
 /* The same for the rows of VALUES. */
 void sql_shape_open_rows(struct sql_shape *shape);
+/* Another row, read by its tokens. */
+void sql_shape_next_row(struct sql_shape *shape);
 void sql_shape_close_rows(struct sql_shape *shape);
 
 #endif

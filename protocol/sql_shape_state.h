@@ -46,11 +46,20 @@ enum {
 };
 enum { DEPTH_MAX = 64 }; /* deeper levels share one set of flags */
 
+/* What was there when a list was opened, in case that it becomes one literal. */
+struct sql_shape_before {
+    uint32_t literal_count, parameter_count;
+    uint64_t literal_rest;
+    size_t start;  /* behind the parenthesis or bracket */
+    bool is_plain; /* it was read at once */
+};
+
 /* IN (..) or ARRAY[..], as long as only literals and rows of them have been seen. */
 struct sql_shape_list {
     bool is_open, is_array;
     bool expects_element;
-    uint32_t nesting, count, first_literal;
+    uint32_t nesting, count;
+    struct sql_shape_before before;
     struct sql_canonical mark;
 };
 
@@ -58,7 +67,9 @@ struct sql_shape_list {
 enum sql_shape_rows_state { ROWS_NONE, ROWS_INSIDE, ROWS_CLOSED, ROWS_COMMA };
 struct sql_shape_rows {
     enum sql_shape_rows_state state;
-    uint32_t depth, count, first_literal;
+    uint32_t depth, count;
+    size_t end; /* of the last row: its parenthesis */
+    struct sql_shape_before before;
     struct sql_canonical mark;
 };
 
@@ -80,6 +91,7 @@ struct sql_shape {
     uint8_t row_comparison; /* of IN_ROW */
     struct sql_relations relations;
     uint32_t depth, main_depth;
+    uint32_t parameter_count;       /* among the literals */
     uint16_t levels[DEPTH_MAX + 1]; /* only the first `depth` + 1 are set, as nothing below in this struct is */
     struct sql_shape_list list;
     struct sql_shape_rows rows;

@@ -88,9 +88,39 @@ uint64_t sql_value_hash_null(const struct sql_value_key *key)
     return hash(key, FORM_NULL, "", 0);
 }
 
+/* ---- many bytes ---- */
+
+static inline uint64_t load_eight(const char *at)
+{
+    uint64_t eight;
+    memcpy(&eight, at, 8);
+    return eight;
+}
+
+/* One product for 16 bytes; each half is under a secret. */
+static inline uint64_t mix_sixteen(uint64_t hash, uint64_t secret, const char *at)
+{
+    return sql_mix(hash, load_eight(at + 8), load_eight(at) ^ secret);
+}
+
 uint64_t sql_value_hash_run(const struct sql_value_key *key, const char *text, size_t size)
 {
-    return sql_value_hash_combine(key, 0, sql_mix_run(key->words[0], text, size));
+    const char *end = text + size;
+    uint64_t secrets[4], lanes[4];
+    for (unsigned i = 0; i < 4; i++) {
+        secrets[i] = sql_mix(key->words[0], i, SQL_SALT_TOKEN) ^ key->words[1];
+        lanes[i] = sql_mix(key->words[1], i, SQL_SALT_WORD) ^ key->words[0];
+    }
+    for (; end - text >= 64; text += 64) { /* none waits for the one before */
+        lanes[0] = mix_sixteen(lanes[0], secrets[0], text);
+        lanes[1] = mix_sixteen(lanes[1], secrets[1], text + 16);
+        lanes[2] = mix_sixteen(lanes[2], secrets[2], text + 32);
+        lanes[3] = mix_sixteen(lanes[3], secrets[3], text + 48);
+    }
+    for (; end - text >= 16; text += 16) lanes[0] = mix_sixteen(lanes[0], secrets[0], text);
+    uint64_t hash = size;
+    for (unsigned i = 0; i < 4; i++) hash = sql_value_hash_combine(key, hash, lanes[i]);
+    return sql_value_hash_combine(key, hash, sql_mix_bytes(secrets[1], text, (size_t)(end - text), end));
 }
 
 /* Both are keyed already. */
@@ -287,6 +317,7 @@ uint64_t sql_value_hash_literal(const struct sql_value_key *key, const char *tex
     case SQL_LITERAL_BITS: return hash(key, FORM_RAW, token, literal->size);
     case SQL_LITERAL_BOOLEAN: return hash(key, FORM_BYTES, (token[0] | 0x20) == 't' ? "t" : "f", 1);
     case SQL_LITERAL_NULL: return sql_value_hash_null(key);
+    case SQL_LITERAL_LIST: return sql_value_hash_run(key, token, literal->size);
     case SQL_LITERAL_PARAMETER: break;
     }
     assert(literal->kind != SQL_LITERAL_PARAMETER);

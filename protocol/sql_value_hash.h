@@ -30,7 +30,12 @@ uint64_t sql_value_hash_binary(const struct sql_value_key *key, uint32_t type_oi
 
 uint64_t sql_value_hash_null(const struct sql_value_key *key);
 
-/* Many values at once, as they are written: only the same text has the same hash. Quick, for lists that are too long to be taken apart. */
+/*
+ * Many values at once, as they are written: only the same text has the same hash. Quick, for lists that are too long to be taken apart. Not SipHash: 16 bytes
+ * go into one product of 64 by 64 bits, both factors masked by what comes of the key, and its halves are folded (as wyhash does it). That suffices here:
+ * who does not know the key, and no hash ever leaves the process, cannot choose two texts that collide, and by chance they do so rarely; what could be
+ * won is one list in a report that counts as the same as another.
+ */
 uint64_t sql_value_hash_run(const struct sql_value_key *key, const char *text, size_t size);
 
 /* Many hashes to one, in order: start with 0. */

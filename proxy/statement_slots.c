@@ -40,21 +40,6 @@ static uint32_t larger(uint32_t a, uint32_t b)
     return a > b ? a : b;
 }
 
-/* How many literals from this one on are in lists, one behind the other. */
-static uint32_t count_in_list(const struct sql_fingerprint *fingerprint, uint32_t first, uint32_t count)
-{
-    uint32_t i = first;
-    while (i < count && fingerprint->literals[i].slot == 0 && fingerprint->literals[i].kind != SQL_LITERAL_PARAMETER) i++;
-    return i - first;
-}
-
-/* Of literals in lists so long that not all of them are known one by one: as they are written, like the rest. */
-static uint64_t hash_run(const struct sql_literal *first, const struct sql_literal *last, const char *text, const struct sql_value_key *key)
-{
-    return sql_value_hash_combine(key, first->is_negative,
-                                  sql_value_hash_run(key, text + first->start, last->start + last->size - first->start));
-}
-
 static struct statement_source source_of(const struct sql_literal *literal, const char *text, const struct sql_value_key *key)
 {
     bool is_parameter = literal->kind == SQL_LITERAL_PARAMETER;
@@ -68,7 +53,6 @@ void statement_slots_read(struct statement_slots *slots, struct statement_source
                           const struct sql_fingerprint *fingerprint, const char *text, const struct sql_value_key *key)
 {
     uint32_t count = fingerprint->literal_count < SQL_LITERALS_MAX ? fingerprint->literal_count : SQL_LITERALS_MAX;
-    bool has_runs = fingerprint->literal_rest != 0 && fingerprint->form != SQL_FORM_EXECUTE;
     slots->fingerprint = fingerprint->hash;
     slots->list_length = larger(fingerprint->list_length, fingerprint->row_count);
     slots->slot_count = (uint16_t)(fingerprint->slot_count < SQL_LITERALS_MAX ? fingerprint->slot_count : SQL_LITERALS_MAX);
@@ -80,15 +64,8 @@ void statement_slots_read(struct statement_slots *slots, struct statement_source
     slots->rest = fingerprint->literal_rest;
     for (uint32_t i = 0; i < count; i++) {
         const struct sql_literal *literal = &fingerprint->literals[i];
-        uint32_t run = has_runs ? count_in_list(fingerprint, i, count) : 0;
         struct statement_source *source = &buffer[slots->source_count++];
         if (literal->slot == 0) slots->has_list = true;
-        if (run > 1) {
-            *source =
-                (struct statement_source){.role = SLOT_LIST, .hash = hash_run(literal, &fingerprint->literals[i + run - 1], text, key)};
-            i += run - 1;
-            continue;
-        }
         *source = source_of(literal, text, key);
         if (literal->slot > slots->slot_count || (literal->kind == SQL_LITERAL_PARAMETER && literal->number == 0))
             slots->is_incomplete = true;

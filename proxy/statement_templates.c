@@ -21,6 +21,8 @@ struct entry {
     uint32_t replaced_in; /* so many texts of its shape that did not match */
     size_t bytes;
     struct sql_template template;
+    uint32_t list_count;   /* holes that are long lists */
+    uint32_t short_length; /* of the longest of other lists */
     struct statement_slots slots;
     struct sql_literal *literals; /* one for each hole */
 };
@@ -71,8 +73,10 @@ static void fill(const struct statement_templates *templates, const struct entry
     *slots_out = entry->slots;
     slots_out->sources = buffer;
     memcpy(buffer, entry->slots.sources, entry->slots.source_count * sizeof *buffer);
+    if (entry->list_count > 0) slots_out->list_length = entry->short_length;
     for (uint32_t i = 0; i < entry->template.hole_count; i++) {
         struct sql_literal literal = entry->literals[i];
+        if (templates->fillings[i].length > slots_out->list_length) slots_out->list_length = templates->fillings[i].length;
         literal.start = templates->fillings[i].start;
         literal.size = templates->fillings[i].size;
         buffer[entry->template.holes[i].literal].hash = sql_value_hash_literal(&templates->key, text, &literal);
@@ -108,15 +112,35 @@ bool statement_templates_find(struct statement_templates *templates, const char 
 }
 
 /* In which place of the bucket a text of this shape belongs. WAYS: in none, this time. */
-static size_t find_place(struct entry **bucket, uint64_t hash, enum sql_strings strings, uint64_t fingerprint)
+static size_t find_place(struct entry **bucket, uint64_t hash, enum sql_strings strings, uint64_t fingerprint, uint32_t list_count)
 {
     size_t way = 0;
     for (; way < WAYS && bucket[way]; way++) {
         struct entry *entry = bucket[way];
-        if (entry->hash != hash || entry->strings != strings || entry->slots.fingerprint != fingerprint) continue;
+        bool is_shape =
+            entry->slots.fingerprint == fingerprint && entry->list_count == list_count; /* with long lists it is for all of them */
+        if (entry->hash != hash || entry->strings != strings || !is_shape) continue;
         return --entry->replaced_in == 0 ? way : WAYS;
     }
     return way < WAYS ? way : WAYS - 1;
+}
+
+/* Long lists, and whether all of them are holes: then there is no end of what the template is good for, else it would be for one text. */
+static bool count_lists(const struct statement_templates *templates, uint32_t hole_count, const struct sql_fingerprint *fingerprint,
+                        uint32_t *count_out)
+{
+    uint32_t count = 0;
+    uint32_t holes = 0;
+    for (uint32_t i = 0; i < fingerprint->literal_count; i++) count += fingerprint->literals[i].kind == SQL_LITERAL_LIST;
+    for (uint32_t i = 0; i < hole_count; i++) holes += templates->holes[i].kind >= SQL_HOLE_LIST;
+    *count_out = count;
+    return count == holes;
+}
+
+static size_t packed_size_of(const struct statement_templates *templates, size_t size, uint32_t hole_count)
+{
+    for (uint32_t i = 0; i < hole_count; i++) size -= templates->holes[i].end - templates->holes[i].start;
+    return size;
 }
 
 static struct entry *new_entry(const struct statement_templates *templates, const char *text, size_t size, uint32_t hole_count,
@@ -125,21 +149,23 @@ static struct entry *new_entry(const struct statement_templates *templates, cons
     size_t sources_size = slots->source_count * sizeof *slots->sources;
     size_t literals_size = hole_count * sizeof(struct sql_literal);
     size_t holes_size = hole_count * sizeof(struct sql_hole);
-    size_t bytes = sizeof(struct entry) + sources_size + literals_size + holes_size + size;
+    size_t packed_size = packed_size_of(templates, size, hole_count);
+    size_t bytes = sizeof(struct entry) + sources_size + literals_size + holes_size + packed_size;
     struct entry *entry = memory_zalloc(bytes);
     struct statement_source *sources = (struct statement_source *)(entry + 1);
     struct sql_hole *holes = (struct sql_hole *)((char *)(entry + 1) + sources_size + literals_size);
     char *kept = (char *)holes + holes_size;
     memcpy(sources, slots->sources, sources_size);
     memcpy(holes, templates->holes, holes_size);
-    memcpy(kept, text, size);
+    sql_template_pack(text, size, holes, hole_count, kept);
     entry->bytes = bytes;
     entry->replaced_in = REPLACED_EVERY;
     entry->literals = (struct sql_literal *)((char *)(entry + 1) + sources_size);
     for (uint32_t i = 0; i < hole_count; i++) entry->literals[i] = fingerprint->literals[holes[i].literal];
     entry->slots = *slots;
     entry->slots.sources = sources;
-    entry->template = (struct sql_template){.text = kept, .size = size, .holes = holes, .hole_count = hole_count};
+    entry->short_length = fingerprint->short_length;
+    entry->template = (struct sql_template){.text = kept, .size = packed_size, .holes = holes, .hole_count = hole_count};
     return entry;
 }
 
@@ -147,14 +173,18 @@ void statement_templates_add(struct statement_templates *templates, const char *
                              const struct sql_fingerprint *fingerprint, const struct statement_slots *slots)
 {
     bool is_material = fingerprint->class == SQL_CLASS_READ || fingerprint->class == SQL_CLASS_WRITE; /* the names of savepoints are many */
-    if (!is_material || size > STATEMENT_TEMPLATE_SIZE_MAX || fingerprint->literal_count > SQL_LITERALS_MAX || fingerprint->is_truncated ||
+    uint32_t list_count;
+    if (!is_material || size > SQL_FINGERPRINT_SCAN_MAX || fingerprint->literal_count > SQL_LITERALS_MAX || fingerprint->is_truncated ||
         fingerprint->form != SQL_FORM_PLAIN)
+        return;
+    uint32_t hole_count = sql_template_holes(text, size, strings, fingerprint, templates->holes);
+    if (packed_size_of(templates, size, hole_count) > STATEMENT_TEMPLATE_SIZE_MAX ||
+        !count_lists(templates, hole_count, fingerprint, &list_count))
         return;
     uint64_t hash = sql_template_hash(text, size);
     struct entry **bucket = templates->buckets[hash % BUCKETS];
-    size_t way = find_place(bucket, hash, strings, slots->fingerprint);
+    size_t way = find_place(bucket, hash, strings, slots->fingerprint, list_count);
     if (way == WAYS) return;
-    uint32_t hole_count = sql_template_holes(text, size, fingerprint, templates->holes);
     struct entry *entry = new_entry(templates, text, size, hole_count, fingerprint, slots);
     size_t freed = bucket[way] ? bucket[way]->bytes : 0;
     if (templates->bytes - freed + entry->bytes > templates->bytes_max) {
@@ -165,6 +195,7 @@ void statement_templates_add(struct statement_templates *templates, const char *
     templates->bytes += entry->bytes;
     entry->hash = hash;
     entry->strings = strings;
+    entry->list_count = list_count;
     put_in_front(bucket, way, entry);
 }
 

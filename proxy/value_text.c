@@ -6,7 +6,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
+#include "protocol/sql_lex.h"
 #include "protocol/sql_string.h"
 #include "protocol/type_oids.h"
 #include "proxy/utf8.h"
@@ -255,11 +257,8 @@ static void put_quoted_literal(struct value_text *line, const char *token, const
     explicit_bzero(scratch, sizeof scratch);
 }
 
-void value_text_add_literal(struct value_text *line, uint16_t slot, const char *text, const struct sql_literal *literal)
+static void put_literal(struct value_text *line, const char *token, const struct sql_literal *literal)
 {
-    const char *token = text + literal->start;
-    assert(literal->kind != SQL_LITERAL_PARAMETER);
-    next(line, slot);
     switch ((enum sql_literal_kind)literal->kind) {
     case SQL_LITERAL_STRING:
     case SQL_LITERAL_INTERVAL: put_quoted_literal(line, token, literal); break;
@@ -271,6 +270,60 @@ void value_text_add_literal(struct value_text *line, uint16_t slot, const char *
     case SQL_LITERAL_BITS: put_string(line, token, literal->size); break;
     case SQL_LITERAL_BOOLEAN: put_text(line, (token[0] | 0x20) == 't' ? "true" : "false"); break;
     case SQL_LITERAL_NULL: put_text(line, "NULL"); break;
+    case SQL_LITERAL_LIST:
     case SQL_LITERAL_PARAMETER: break;
     }
+}
+
+/* The literal that a token is; its sign is a token of its own. False: it is none. */
+static bool literal_of(const char *text, const struct sql_token_span *token, struct sql_literal *literal_out)
+{
+    size_t size = token->end - token->start;
+    *literal_out = (struct sql_literal){.start = (uint32_t)token->start, .size = (uint32_t)size, .token = (uint8_t)token->kind};
+    switch ((int)token->kind) {
+    case SQL_INTEGER: literal_out->kind = SQL_LITERAL_INTEGER; return true;
+    case SQL_NUMBER: literal_out->kind = SQL_LITERAL_DECIMAL; return true;
+    case SQL_BIT_STRING:
+    case SQL_HEX_STRING: literal_out->kind = SQL_LITERAL_BITS; return true;
+    case SQL_WORD:
+        literal_out->kind = size == 4 && strncasecmp(text + token->start, "null", 4) == 0 ? SQL_LITERAL_NULL : SQL_LITERAL_BOOLEAN;
+        return literal_out->kind == SQL_LITERAL_NULL || (size == 4 && strncasecmp(text + token->start, "true", 4) == 0) ||
+               (size == 5 && strncasecmp(text + token->start, "false", 5) == 0);
+    default: literal_out->kind = SQL_LITERAL_STRING; return token->kind >= SQL_STRING && token->kind <= SQL_DOLLAR_STRING;
+    }
+}
+
+/* The first literal behind each comma, as far as there is room: what else there is, are types. */
+static void add_list(struct value_text *line, const char *text, const struct sql_literal *list)
+{
+    struct sql_lex lex;
+    struct sql_token_span token;
+    struct sql_literal literal;
+    bool is_expected = true, is_negative = false;
+    unsigned depth = 0; /* of parentheses behind a literal */
+    sql_lex_init(&lex, text, list->start + list->size, SQL_STRINGS_STANDARD);
+    lex.position = list->start;
+    while (!line->is_full && sql_lex_next(&lex, &token)) {
+        char c = token.kind == SQL_CHARACTER ? text[token.start] : '\0';
+        if (c == '(' && !is_expected) depth++;
+        if (c == ')' && depth > 0) depth--;
+        if (c == '-') is_negative = true;
+        if (c == ',' && depth == 0) is_expected = true;
+        if (!is_expected || !literal_of(text, &token, &literal)) continue;
+        literal.is_negative = is_negative;
+        next(line, 0);
+        put_literal(line, text + literal.start, &literal);
+        is_expected = is_negative = false;
+    }
+}
+
+void value_text_add_literal(struct value_text *line, uint16_t slot, const char *text, const struct sql_literal *literal)
+{
+    assert(literal->kind != SQL_LITERAL_PARAMETER);
+    if (literal->kind == SQL_LITERAL_LIST) {
+        add_list(line, text, literal);
+        return;
+    }
+    next(line, slot);
+    put_literal(line, text + literal->start, literal);
 }

@@ -1,5 +1,6 @@
 /* protocol/sql_fingerprint.h and sql_value_hash.h: the input is SQL text; its first byte says how much of it is looked at. */
 #include "protocol/sql_fingerprint.h"
+#include "protocol/sql_plain_list.h"
 #include "protocol/sql_value_hash.h"
 
 #include <assert.h>
@@ -16,6 +17,25 @@ static void check_literals(const char *text, const struct sql_fingerprint *finge
         assert(literal->start >= fingerprint->start && literal->start + literal->size <= fingerprint->end);
         assert(literal->slot <= fingerprint->slot_count);
         if (literal->kind != SQL_LITERAL_PARAMETER) sql_value_hash_literal(&key, text, literal);
+    }
+}
+
+/* Both ways to read a list are the same, and end in what closes it. */
+static void check_lists(const char *text, size_t size)
+{
+    enum { LISTS_MAX = 8 };
+    unsigned count = 0;
+    for (size_t at = 0; at < size && count < LISTS_MAX; at++) {
+        if (text[at] != '(' && text[at] != '[') continue;
+        count++;
+        for (int kind = SQL_PLAIN_LIST; kind <= SQL_PLAIN_ROWS; kind++) {
+            struct sql_plain_list one, other;
+            bool is_list = sql_plain_list(text, size, at + 1, (enum sql_plain_list_kind)kind, &one);
+            assert(sql_plain_list_by_lanes(text, size, at + 1, (enum sql_plain_list_kind)kind, &other) == is_list);
+            if (!is_list) continue;
+            assert(one.end < size && text[one.end] == (kind == SQL_PLAIN_ARRAY ? ']' : ')'));
+            assert(one.end == other.end && one.length == other.length && one.literal_count == other.literal_count);
+        }
     }
 }
 
@@ -52,5 +72,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check(text, size - 1, SQL_STRINGS_STANDARD, SQL_FINGERPRINT_SCAN_MAX);
     check(text, size - 1, SQL_STRINGS_BACKSLASH, SQL_FINGERPRINT_SCAN_MAX);
     check(text, size - 1, SQL_STRINGS_STANDARD, data[0]);
+    check_lists(text, size - 1);
     return 0;
 }

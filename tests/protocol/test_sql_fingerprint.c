@@ -436,12 +436,19 @@ Test(sql_fingerprint, more_literals_than_fit)
     for (int i = 1; i < 200; i++) sprintf(text + strlen(text), ", %d", i);
     strcat(text, ")");
     struct shape shape = *shape_of(text);
+    cr_assert_eq(shape.is.literal_count, 1);
+    cr_assert_eq(shape.is.literals[0].kind, SQL_LITERAL_LIST);
+    cr_assert_eq(shape.is.literal_rest, 0);
+
+    char many[4096] = "select a from t where b = 0";
+    for (int i = 1; i < 200; i++) sprintf(many + strlen(many), " or b = %d", i);
+    shape = *shape_of(many);
     cr_assert_eq(shape.is.literal_count, 200);
     cr_assert_neq(shape.is.literal_rest, 0);
-    cr_assert_eq(shape_of(text)->is.literal_rest, shape.is.literal_rest);
-    strstr(text, " 150")[1] = '2';
-    cr_assert_eq(hash_of(text), shape.is.hash);
-    cr_assert_neq(shape_of(text)->is.literal_rest, shape.is.literal_rest);
+    cr_assert_eq(shape_of(many)->is.literal_rest, shape.is.literal_rest);
+    strstr(many, " 150")[1] = '2';
+    cr_assert_eq(hash_of(many), shape.is.hash);
+    cr_assert_neq(shape_of(many)->is.literal_rest, shape.is.literal_rest);
 }
 
 /* ---- what a statement is ---- */
