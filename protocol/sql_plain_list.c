@@ -1,10 +1,10 @@
 /*
- * Lists by masks of bits, one for each kind of byte. A list is plain when each byte may stand behind the byte before it: a digit not behind a quote, a comma
- * behind a literal, and so on; inside of strings all may. What is inside is known by the quotes: a byte is when their number before it is odd, and a quote that
- * is doubled ends one string and begins the next. Words and casts are looked at one by one, and then taken out of the masks.
+ * Lists by masks of bits, one for each kind of byte. A list is plain when each byte may stand behind the byte before it (sql_byte_masks.h says which may);
+ * inside of strings all may. What is inside is known by the quotes: a byte is when their number before it is odd, and a quote that is doubled ends one string
+ * and begins the next. Two rules look further back: between rows there is one comma, and in a number one dot. Words, casts and unusual blanks are looked at one
+ * by one, and then taken out of the masks.
  *
- * Invariants: what a block's bits say depends on its bytes and those before it only, so bits in front of where a list ends are right whatever follows; each
- * block begins with the last byte of the one before, bit 0, which has been judged there.
+ * Invariant: what a block's bits say depends on its bytes and those before it only, so bits in front of where a list ends are right whatever follows.
  */
 #include "protocol/sql_plain_list.h"
 
@@ -15,13 +15,15 @@
 #include <assert.h>
 #include <strings.h>
 
-/* What is asked of single words. */
+/* What is asked of single bytes. */
 struct words {
     const char *text;
     size_t size;
     char closing;
     bool are_rows;
-    size_t taken_end;       /* of the last word or cast */
+    size_t start;           /* behind the text: the first byte cannot begin an element */
+    size_t taken_end;       /* of what was taken last; the byte there is known to be right */
+    size_t row_start;       /* where the last row begins that has more than a blank in front; 0: there is none */
     size_t cast, cast_size; /* the last cast that was read */
     uint32_t defaults;
 };
@@ -29,44 +31,28 @@ struct words {
 /* What goes on from block to block. */
 struct scan {
     size_t at;
-    uint64_t in_string; /* all bits: bit 0 is inside of a string, or the quote that ends it */
-    uint64_t between;   /* 1: bit 0 is a comma between rows */
-    uint64_t blanks;    /* 1: it is a blank behind such a one */
-    uint64_t fraction;  /* 1: it is a digit behind a dot */
-    uint32_t commas, opens;
-    struct words words;
-    char copy[SQL_BLOCK_SIZE];
+    uint64_t in_string; /* all bits: the first byte is inside of a string, or the quote that ends it */
+    uint64_t closes;    /* of the block before */
+    uint64_t fraction;  /* 1: a dot was there, and no end of its number */
+    uint32_t commas, opens, gaps;
 };
 
-/* What there is in a block. */
+/* What there is in a block, outside of strings. */
 struct found {
-    uint64_t bad;           /* what must not stand behind the byte before it */
-    uint64_t stops;         /* the first one: where the list has ended */
-    uint64_t commas, opens; /* outside of strings */
+    uint64_t bad;
+    uint64_t stops; /* the first one: where the list has ended */
+    uint64_t commas, opens, closes, dots;
+    uint64_t gaps; /* commas between rows */
 };
+
+#define INLINE static inline __attribute__((always_inline))
 
 static inline uint64_t bits_below(size_t bit)
 {
     return bit >= 64 ? UINT64_MAX : (UINT64_C(1) << bit) - 1;
 }
 
-/*
- * From each of `starts` through the run of `mask` that begins there, to the bit behind it. A start where no run begins stays. A run up to the last bit goes on
- * at bit 0 of the next block, which no other one starts at.
- */
-static inline uint64_t behind_runs(uint64_t starts, uint64_t mask, uint64_t *over)
-{
-    uint64_t sum;
-    *over = __builtin_add_overflow(mask, starts | *over, &sum);
-    return sum & ~mask;
-}
-
-/* ---- words and casts ---- */
-
-static bool is_separator(char c)
-{
-    return c == ',' || c == ' ' || c == '\n' || c == '(' || c == '[';
-}
+/* ---- words, casts and blanks: each function returns where what is at this place ends; or the place itself, when that is not right ---- */
 
 static bool is_letter(char c)
 {
@@ -78,18 +64,24 @@ static bool is_word(const char *at, size_t size, const char *word, size_t word_s
     return size == word_size && strncasecmp(at, word, word_size) == 0;
 }
 
+static bool is_number_or_string(char c)
+{
+    return sql_is_digit(c) || c == '\'' || c == '-';
+}
+
 /* Whether what ends an element is at this place. */
 static bool is_element_end(const struct words *words, size_t at)
 {
     return at < words->size && (words->text[at] == ',' || words->text[at] == words->closing);
 }
 
-/* NULL, TRUE, FALSE, DEFAULT; returns where it ends, or `at`. */
+/* NULL, TRUE, FALSE, DEFAULT */
 static size_t word_end(struct words *words, size_t at)
 {
     const char *word = words->text + at;
+    char before = word[-1];
     size_t end = at;
-    if (!is_separator(words->text[at - 1])) return at;
+    if (!sql_is_blank(before) && before != ',' && before != '(' && before != '[') return at;
     while (end < words->size && is_letter(words->text[end])) end++;
     size_t size = end - at;
     bool is_literal = is_word(word, size, "null", 4) || is_word(word, size, "true", 4) || is_word(word, size, "false", 5);
@@ -99,9 +91,7 @@ static size_t word_end(struct words *words, size_t at)
     return is_literal || is_default ? end : at;
 }
 
-/*
- * The same for casts. What was read as a cast and had the end of an element behind it is one wherever it stands so again.
- */
+/* What was read as a cast and had the end of an element behind it is one wherever it stands so again. */
 static size_t cast_end(struct words *words, size_t at)
 {
     struct sql_lex lex;
@@ -120,42 +110,91 @@ static size_t cast_end(struct words *words, size_t at)
     return lex.position;
 }
 
+/* Whether the comma in front of these blanks, of which all but the last are spaces, stands behind a row. */
+static bool is_gap(const struct words *words, size_t blank)
+{
+    while (words->text[blank] == ' ') blank--;
+    return words->are_rows && words->text[blank] == ',' && words->text[blank - 1] == ')' && words->taken_end != blank;
+}
+
+/* More than one blank, or other ones, or in front of what ends an element. */
+static size_t blanks_end(struct words *words, size_t at)
+{
+    char before = words->text[at - 1];
+    size_t end = at;
+    while (end < words->size && sql_is_blank(words->text[end])) end++;
+    if (end == words->size) return at;
+    if (before == '\'' || sql_is_digit(before)) return is_element_end(words, end) ? end : at;
+    if (before != ',' && before != ' ' && before != '(' && before != '[') return at;
+    if (words->text[end] == '(' && is_gap(words, at - 1)) {
+        words->row_start = end;
+        return end;
+    }
+    return is_number_or_string(words->text[end]) || is_letter(words->text[end]) ? end : at;
+}
+
+static size_t taken_end(struct words *words, size_t at)
+{
+    if (words->text[at] == ':') return cast_end(words, at);
+    return sql_is_blank(words->text[at]) ? blanks_end(words, at) : word_end(words, at);
+}
+
 /* ---- one block ---- */
 
-/* The first of these bits is where the list has ended: at what closes it, or behind a row if that does not go on. */
-static inline uint64_t stops_of(bool are_rows, uint64_t closes, uint64_t commas)
+/* At what closes; or behind a row, if that does not go on. */
+INLINE uint64_t stops_of(bool are_rows, uint64_t commas, uint64_t closes, uint64_t closes_before)
 {
-    return are_rows ? closes << 1 & ~commas : closes;
+    return are_rows ? sql_shifted(closes, 1, closes_before) & ~commas : closes;
 }
 
-/* The bits of words and casts, of those in front of where the list ends. */
-static __attribute__((noinline)) uint64_t take_words(struct words *words, size_t block, uint64_t others, uint64_t closes, uint64_t commas)
+static uint64_t bit_at(size_t place, size_t block)
 {
-    uint64_t taken = words->taken_end > block ? bits_below(words->taken_end - block) : 0;
+    return place >= block && place - block < SQL_BLOCK_SIZE ? UINT64_C(1) << (place - block) : 0;
+}
+
+/* The byte behind what was taken: but for the beginning of a word or a cast, it has been looked at. */
+static uint64_t right_behind(const struct words *words, size_t block)
+{
+    uint64_t bit = bit_at(words->taken_end, block);
+    return bit != 0 && !is_letter(words->text[words->taken_end]) && words->text[words->taken_end] != ':' ? bit : 0;
+}
+
+/* Bad bytes that are part of a word, a cast or blanks, in front of where the list ends, are not. Returns the bits where a row begins behind such blanks. */
+static __attribute__((noinline)) uint64_t take_words(struct words *words, size_t at, uint64_t closes_before, struct found *found)
+{
+    uint64_t taken = words->taken_end > at ? bits_below(words->taken_end - at) : 0;
+    uint64_t right = taken | right_behind(words, at);
+    uint64_t row_starts = bit_at(words->row_start, at);
     for (;;) {
-        uint64_t left = others & ~taken;
-        uint64_t stops = stops_of(words->are_rows, closes & ~taken, commas & ~taken);
-        if (left == 0 || (stops != 0 && __builtin_ctzll(stops) <= __builtin_ctzll(left))) return taken;
-        unsigned bit = (unsigned)__builtin_ctzll(left);
-        size_t at = block + bit;
-        if (at >= words->size) return taken;
-        size_t end = words->text[at] == ':' ? cast_end(words, at) : word_end(words, at);
-        if (end == at) return taken;
+        uint64_t bad = found->bad & ~right;
+        uint64_t stops = stops_of(words->are_rows, found->commas & ~taken, found->closes & ~taken, closes_before);
+        if (bad == 0 || (stops != 0 && __builtin_ctzll(stops) <= __builtin_ctzll(bad))) break;
+        unsigned bit = (unsigned)__builtin_ctzll(bad);
+        if (at + bit >= words->size) break;
+        size_t end = taken_end(words, at + bit);
+        if (end == at + bit) break;
         words->taken_end = end;
-        taken |= bits_below(end - block) & ~bits_below(bit);
+        taken |= bits_below(end - at) & ~bits_below(bit);
+        right |= taken;
+        right |= right_behind(words, at);
+        row_starts |= bit_at(words->row_start, at);
     }
+    found->bad &= ~right;
+    found->commas &= ~taken;
+    found->opens &= ~taken;
+    found->closes &= ~taken;
+    found->dots &= ~taken;
+    return row_starts;
 }
 
-#define INLINE static inline __attribute__((always_inline))
-
-/* Whether there is nothing but "1, 23,456", and bit 0 is what its byte looks like. */
-INLINE bool are_integers(const struct scan *scan, const struct sql_integer_masks *integers, struct found *found)
+/* Bytes behind a dot, up to a comma or what closes, that are dots. */
+INLINE uint64_t second_dots(struct scan *scan, const struct found *found)
 {
-    uint64_t behind_digits = integers->digits << 1;
-    found->bad = (integers->commas & ~behind_digits) | (integers->blanks & behind_digits);
-    found->commas = integers->commas;
-    return (integers->digits | integers->commas | integers->blanks) == UINT64_MAX &&
-           (scan->in_string | scan->between | scan->blanks | scan->fraction) == 0 && scan->words.taken_end <= scan->at;
+    uint64_t number = ~(found->commas | found->closes | found->dots);
+    uint64_t sum;
+    bool goes_on = __builtin_add_overflow(number, found->dots << 1 | scan->fraction, &sum);
+    scan->fraction = goes_on | found->dots >> 63;
+    return sum & ~number & found->dots;
 }
 
 /* Of what there is, only what is in front of the end counts; and what closes a list must be right too. */
@@ -166,132 +205,138 @@ INLINE void cut(struct found *found, bool are_rows)
     found->bad &= are_rows ? below : below | end;
     found->commas &= below;
     found->opens &= below;
+    found->gaps &= below;
 }
 
-INLINE void pass_block(struct scan *scan, const struct sql_integer_masks *integers, const struct sql_punctuation_masks *others,
-                       uint64_t parity, struct found *found)
+INLINE void pass_block(struct scan *scan, struct words *words, const struct sql_byte_masks *masks, uint64_t parity, struct found *found)
 {
-    uint64_t inside = ((parity ^ scan->in_string) << 1) - scan->in_string; /* with the closing quote */
-    uint64_t digits = integers->digits;
-    uint64_t blanks = integers->blanks;
-    uint64_t dots = others->dots;
-    uint64_t minuses = others->minuses;
-    uint64_t commas = integers->commas & ~inside;
-    uint64_t opens = others->opens & ~inside;
-    uint64_t closes = others->closes & ~inside;
-    uint64_t opening = others->quotes & ~inside;
-    uint64_t ends = others->quotes & inside;
-    uint64_t known = digits | blanks | integers->commas | dots | minuses | others->opens | others->closes | others->quotes | inside;
-    if (known >> 1 != UINT64_MAX >> 1 || scan->words.taken_end > scan->at) {
-        uint64_t taken = take_words(&scan->words, scan->at, ~known & ~UINT64_C(1), closes, commas);
-        known |= taken;
-        digits &= ~taken;
-        blanks &= ~taken;
-        dots &= ~taken;
-        minuses &= ~taken;
-        commas &= ~taken;
-        opens &= ~taken;
-        closes &= ~taken;
-        ends |= taken;
+    bool are_rows = words->are_rows;
+    parity ^= scan->in_string;
+    uint64_t outside = ~(parity << 1 | (scan->in_string & 1)); /* the closing quote is inside */
+    found->bad = masks->bad & outside;
+    found->commas = masks->commas & outside;
+    found->opens = masks->opens & outside;
+    found->closes = masks->closes & outside;
+    found->dots = masks->dots & outside;
+    uint64_t row_starts = 0;
+    if (found->bad != 0 || words->taken_end >= scan->at) {
+        struct found copy = *found; /* else all of it is kept in memory for the sake of this */
+        row_starts = take_words(words, scan->at, scan->closes, &copy);
+        *found = copy;
     }
-    uint64_t between = (commas & closes << 1) | scan->between;
-    uint64_t row_starts = behind_runs(between << 1, blanks, &scan->blanks);
 
-    /* By what the byte before is. Inside of strings this says nothing, and each dot or minus outside has a digit behind it. */
-    uint64_t signs = minuses | blanks;
-    uint64_t bad = digits << 1 & (signs | opening);
-    bad |= ends << 1 & (signs | digits | dots);
-    bad |= (commas | blanks | opens) << 1 & (commas | closes | dots);
-    bad |= (dots | minuses) << 1 & ~digits;
-    if ((dots | scan->fraction) != 0) bad |= behind_runs(dots << 1, digits, &scan->fraction) & dots;
-    found->bad = (bad & ~inside) | (opens ^ row_starts) | ~known;
-    found->stops = stops_of(scan->words.are_rows, closes, commas);
-    found->commas = commas;
-    found->opens = opens;
-    scan->in_string = (uint64_t)((int64_t)inside >> 63);
-    scan->between = between >> 63;
-    if (found->stops != 0) cut(found, scan->words.are_rows);
+    /* Behind a comma that is behind what closes, and a blank: what else could be there is bad. */
+    uint64_t closes = found->closes;
+    row_starts |= sql_shifted(closes, 2, scan->closes) | sql_shifted(closes, 3, scan->closes);
+    found->bad |= found->opens & ~row_starts;
+    if ((found->dots | scan->fraction) != 0) found->bad |= second_dots(scan, found);
+    found->gaps = found->commas & sql_shifted(closes, 1, scan->closes);
+    found->stops = stops_of(are_rows, found->commas, closes, scan->closes);
+    if (found->stops != 0) cut(found, are_rows);
+    scan->closes = closes;
+    scan->in_string = (uint64_t)((int64_t)parity >> 63);
 }
 
 /* ---- all blocks ---- */
 
-static struct scan scan_of(const char *text, size_t size, size_t start, enum sql_plain_list_kind kind)
+/* The first byte must be one that may begin an element; if one does it that is not to be looked at as a word, it is known to be right. */
+static struct words words_of(const char *text, size_t size, size_t start, enum sql_plain_list_kind kind)
 {
     assert(start > 0);
     struct words words = {.text = text, .size = size, .closing = kind == SQL_PLAIN_ARRAY ? ']' : ')', .are_rows = kind == SQL_PLAIN_ROWS};
-    return (struct scan){.at = start - 1, .words = words};
+    if (start < size && (is_number_or_string(text[start]) || text[start] == ' ')) words.taken_end = start;
+    bool may_begin = words.taken_end == start || (start < size && (is_letter(text[start]) || sql_is_blank(text[start])));
+    words.start = may_begin ? start : size + 1;
+    return words;
 }
 
-/* The block at hand; what is behind the text is zeroes. */
-INLINE const char *block_at(struct scan *scan)
+/* The block at hand, behind the byte before it; what is behind the text is zeroes. */
+INLINE const char *block_at(const char *text, size_t size, size_t at, char copy[1 + SQL_BLOCK_SIZE])
 {
-    size_t left = scan->words.size - scan->at;
-    if (left >= SQL_BLOCK_SIZE) return scan->words.text + scan->at;
-    memset(scan->copy, 0, SQL_BLOCK_SIZE);
-    memcpy(scan->copy, scan->words.text + scan->at, left);
-    return scan->copy;
+    if (size - at >= SQL_BLOCK_SIZE) return text + at;
+    memset(copy, 0, 1 + SQL_BLOCK_SIZE);
+    memcpy(copy, text + at - 1, size - at + 1);
+    return copy + 1;
 }
 
 /* What is behind the last row must not go on with it. */
 static bool ends_rows(const struct words *words, size_t at)
 {
-    while (at < words->size && (words->text[at] == ' ' || (words->text[at] >= '\t' && words->text[at] <= '\r'))) at++;
+    while (at < words->size && sql_is_blank(words->text[at])) at++;
     return at == words->size || words->text[at] != ',';
 }
 
 /* Behind the last block; `found` is of that. */
-static bool judge(const struct scan *scan, const struct found *found, struct sql_plain_list *out)
+INLINE bool judge(const struct scan *scan, const struct words *words, const struct found *found, struct sql_plain_list *out)
 {
-    bool are_rows = scan->words.are_rows;
-    if (found->stops == 0) return false;
-    size_t stop = scan->at - (SQL_BLOCK_SIZE - 1) + (unsigned)__builtin_ctzll(found->stops);
+    bool are_rows = words->are_rows;
+    if (found->stops == 0 || scan->gaps != scan->opens) return false;
+    size_t stop = scan->at - SQL_BLOCK_SIZE + (unsigned)__builtin_ctzll(found->stops);
     out->end = stop - are_rows;
     out->length = 1 + (are_rows ? scan->opens : scan->commas);
-    out->literal_count = 1 + scan->commas - scan->words.defaults;
-    return !are_rows || ends_rows(&scan->words, stop);
+    out->literal_count = 1 + scan->commas - words->defaults;
+    return !are_rows || ends_rows(words, stop);
 }
 
 bool sql_plain_list_by_lanes(const char *text, size_t size, size_t start, enum sql_plain_list_kind kind, struct sql_plain_list *out)
 {
-    struct scan scan = scan_of(text, size, start, kind);
-    struct sql_integer_masks integers;
-    struct sql_punctuation_masks others;
+    struct words words = words_of(text, size, start, kind);
+    struct scan scan = {.at = words.start};
+    char copy[1 + SQL_BLOCK_SIZE];
+    struct sql_byte_masks masks;
     struct found found = {0};
-    for (; scan.at < size && found.stops == 0; scan.at += SQL_BLOCK_SIZE - 1) {
-        const char *block = block_at(&scan);
-        sql_integer_masks_by_lanes(block, &integers);
-        if (!are_integers(&scan, &integers, &found)) {
-            sql_punctuation_masks_by_lanes(block, scan.words.closing, &others);
-            pass_block(&scan, &integers, &others, sql_parity(others.quotes), &found);
-            scan.opens += sql_count(found.opens >> 1);
-        }
-        if (found.bad >> 1 != 0) return false;
-        scan.commas += sql_count(found.commas >> 1);
+    for (; scan.at <= size && found.stops == 0; scan.at += SQL_BLOCK_SIZE) {
+        sql_byte_masks_by_lanes(block_at(text, size, scan.at, copy), kind == SQL_PLAIN_ARRAY, &masks);
+        pass_block(&scan, &words, &masks, sql_parity(masks.quotes), &found);
+        if (found.bad != 0) return false;
+        scan.commas += sql_count(found.commas);
+        scan.opens += sql_count(found.opens);
+        scan.gaps += sql_count(found.gaps);
     }
-    return judge(&scan, &found, out);
+    return judge(&scan, &words, &found, out);
 }
 
 #ifdef SQL_HAS_AVX2
+/* Whether the byte before is what it looks like, and part of a list of integers. */
+INLINE bool is_behind_integer(const struct scan *scan, const struct words *words)
+{
+    char before = words->text[scan->at - 1];
+    bool is_plain = scan->in_string == 0 && scan->fraction == 0 && words->taken_end < scan->at;
+    return is_plain && (sql_is_digit(before) || before == ',' || before == ' ');
+}
+
+/* As far as nothing but integers comes. */
+SQL_AVX2 static inline size_t integers_end(const char *text, size_t size, size_t at, const struct sql_avx2_tables *tables, uint32_t *commas)
+{
+    while (at < size && size - at >= SQL_INTEGERS_SIZE && sql_avx2_are_integers(text + at, tables, commas)) at += SQL_INTEGERS_SIZE;
+    return at;
+}
+
 /* The same. What is for AVX2 can only be made part of a function that is for it. */
 SQL_AVX2 static bool by_avx2(const char *text, size_t size, size_t start, enum sql_plain_list_kind kind, struct sql_plain_list *out)
 {
-    struct scan scan = scan_of(text, size, start, kind);
-    struct sql_integer_masks integers;
-    struct sql_punctuation_masks others;
+    struct words words = words_of(text, size, start, kind);
+    struct scan scan = {.at = words.start};
+    char copy[1 + SQL_BLOCK_SIZE];
+    struct sql_byte_masks masks;
     struct found found = {0};
-    const __m256i *needles = sql_avx2_needles();
-    for (; scan.at < size && found.stops == 0; scan.at += SQL_BLOCK_SIZE - 1) {
-        const char *block = block_at(&scan);
-        sql_integer_masks_by_avx2(block, needles, &integers);
-        if (!are_integers(&scan, &integers, &found)) {
-            sql_punctuation_masks_by_avx2(block, needles, scan.words.closing, &others);
-            pass_block(&scan, &integers, &others, sql_avx2_parity(others.quotes), &found);
-            scan.opens += (uint32_t)__builtin_popcountll(found.opens >> 1);
-        }
-        if (found.bad >> 1 != 0) return false;
-        scan.commas += (uint32_t)__builtin_popcountll(found.commas >> 1);
+    const struct sql_avx2_tables *tables = &sql_avx2_tables[kind == SQL_PLAIN_ARRAY];
+    bool may_be_integers = kind != SQL_PLAIN_ROWS;
+    for (; scan.at <= size && found.stops == 0;) {
+        sql_byte_masks_by_avx2(block_at(text, size, scan.at, copy), tables, &masks);
+        pass_block(&scan, &words, &masks, sql_avx2_parity(masks.quotes), &found);
+        if (found.bad != 0) return false;
+        scan.commas += (uint32_t)__builtin_popcountll(found.commas);
+        scan.opens += (uint32_t)__builtin_popcountll(found.opens);
+        scan.gaps += (uint32_t)__builtin_popcountll(found.gaps);
+        scan.at += SQL_BLOCK_SIZE;
+        if (!may_be_integers || found.stops != 0 || !is_behind_integer(&scan, &words)) continue;
+        size_t end = integers_end(text, size, scan.at, tables, &scan.commas);
+        if (end > scan.at) scan.closes = 0;
+        scan.at = end;
+        may_be_integers = false; /* tried once */
     }
-    return judge(&scan, &found, out);
+    return judge(&scan, &words, &found, out);
 }
 #endif
 

@@ -14,6 +14,12 @@ static inline bool sql_is_digit(char c)
     return c >= '0' && c <= '9';
 }
 
+/* White space, for sql_lex as well. */
+static inline bool sql_is_blank(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
 /* Behind the digits at `at`, of which there may be none. */
 static inline size_t sql_digits_end(const char *text, size_t size, size_t at)
 {

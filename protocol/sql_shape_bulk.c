@@ -35,7 +35,7 @@ static inline bool is_at(const struct run *run, char c)
 
 static inline void skip_blanks(struct run *run)
 {
-    while (run->at < run->size && (run->text[run->at] == ' ' || run->text[run->at] == '\n')) run->at++;
+    while (run->at < run->size && sql_is_blank(run->text[run->at])) run->at++;
 }
 
 /* ---- one literal ---- */

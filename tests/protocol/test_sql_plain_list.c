@@ -58,60 +58,108 @@ static uint64_t reference_mask(const char *block, const char *bytes)
     return mask;
 }
 
-static void expect_integer_masks(const struct sql_integer_masks *masks, const char *block)
+/* What sql_byte_masks.h has as a table. */
+static bool may_stand_behind(char before, char byte, char closing)
 {
-    cr_assert_eq(masks->digits, reference_mask(block, "0123456789"));
-    cr_assert_eq(masks->commas, reference_mask(block, ","));
-    cr_assert_eq(masks->blanks, reference_mask(block, " \n"));
+    const char *behind = "";
+    bool is_digit = byte >= '0' && byte <= '9';
+    if (before >= '0' && before <= '9') return is_digit || (byte != '\0' && (strchr(".,", byte) != NULL || byte == closing));
+    if (before == closing) return byte == ',';
+    switch (before) {
+    case '\'': return byte == '\'' || byte == ',' || byte == closing;
+    case ',': behind = "'-( "; break;
+    case ' ': behind = "'-("; break;
+    case '(': behind = "'- "; break;
+    case '.':
+    case '-': break;
+    default: return false;
+    }
+    return is_digit || (byte != '\0' && strchr(behind, byte) != NULL);
 }
 
-static void expect_punctuation_masks(const struct sql_punctuation_masks *masks, const char *block, char closing)
+static void expect_masks(const struct sql_byte_masks *masks, const char *block, char closing)
 {
+    const char known[] = {'0', '9', '5', '\'', ',', ' ', '(', '.', '-', closing};
+    for (size_t i = 0; i < SQL_BLOCK_SIZE; i++) {
+        char before = block[i - 1];
+        bool is_known = (before != ']' && memchr(known, before, sizeof known) != NULL) || (before >= '0' && before <= '9');
+        bool is_known_byte = memchr(known, block[i], sizeof known) != NULL || (block[i] >= '0' && block[i] <= '9');
+        bool is_bad = masks->bad >> i & 1;
+        if (!is_known_byte) cr_assert(is_bad, "%02x", (uint8_t)block[i]);
+        if (is_known)
+            cr_assert_eq(is_bad, !may_stand_behind(before, block[i], closing), "%02x behind %02x", (uint8_t)block[i], (uint8_t)before);
+    }
     cr_assert_eq(masks->quotes, reference_mask(block, "'"));
     cr_assert_eq(masks->dots, reference_mask(block, "."));
-    cr_assert_eq(masks->minuses, reference_mask(block, "-"));
-    cr_assert_eq(masks->opens, reference_mask(block, closing == ')' ? "(" : "["));
+    cr_assert_eq(masks->commas, reference_mask(block, ","));
+    cr_assert_eq(masks->opens, reference_mask(block, "("));
     cr_assert_eq(masks->closes, reference_mask(block, closing == ')' ? ")" : "]"));
 }
 
+/* Of a byte and the block behind it. */
 static void check_masks(const char *bytes)
 {
-    const char *block = at_the_end(bytes, SQL_BLOCK_SIZE);
-    for (int i = 0; i < 2; i++) {
-        char closing = i == 0 ? ')' : ']';
-        struct sql_integer_masks integers;
-        struct sql_punctuation_masks others;
-        sql_integer_masks_by_lanes(block, &integers);
-        sql_punctuation_masks_by_lanes(block, closing, &others);
-        expect_integer_masks(&integers, block);
-        expect_punctuation_masks(&others, block, closing);
+    const char *block = at_the_end(bytes, 1 + SQL_BLOCK_SIZE) + 1;
+    for (int is_array = 0; is_array < 2; is_array++) {
+        char closing = is_array ? ']' : ')';
+        struct sql_byte_masks masks;
+        sql_byte_masks_by_lanes(block, is_array, &masks);
+        expect_masks(&masks, block, closing);
 #ifdef SQL_HAS_AVX2
         if (!sql_can_avx2()) continue;
-        sql_integer_masks_by_avx2(block, sql_avx2_needles(), &integers);
-        sql_punctuation_masks_by_avx2(block, sql_avx2_needles(), closing, &others);
-        expect_integer_masks(&integers, block);
-        expect_punctuation_masks(&others, block, closing);
+        sql_byte_masks_by_avx2(block, &sql_avx2_tables[is_array], &masks);
+        expect_masks(&masks, block, closing);
 #endif
     }
 }
 
 Test(sql_plain_list, masks_are_of_the_bytes)
 {
-    char bytes[SQL_BLOCK_SIZE];
-    for (int byte = 0; byte < 256; byte++) {
-        memset(bytes, byte, sizeof bytes);
-        check_masks(bytes);
-        for (size_t at = 0; at < sizeof bytes; at++) {
-            memset(bytes, 'x', sizeof bytes);
-            bytes[at] = (char)byte;
+    static const char likely[] = "0123456789',.()[] -";
+    char bytes[1 + SQL_BLOCK_SIZE];
+    for (int before = 0; before < 256; before++) {
+        for (int byte = 0; byte < 256; byte += 2) {
+            for (size_t at = 0; at < sizeof bytes; at++) bytes[at] = (char)(at % 2 == 0 ? before : at % 4 == 1 ? byte : byte + 1);
             check_masks(bytes);
         }
     }
     for (int i = 0; i < 20000; i++) {
-        for (size_t at = 0; at < sizeof bytes; at++) bytes[at] = (char)random_below(random_below(2) == 0 ? 256 : 64);
+        for (size_t at = 0; at < sizeof bytes; at++)
+            bytes[at] = random_below(8) == 0 ? (char)random_below(256) : likely[random_below(sizeof likely - 1)];
         check_masks(bytes);
     }
 }
+
+#ifdef SQL_HAS_AVX2
+Test(sql_plain_list, integers_in_one_go)
+{
+    static const char likely[] = "123456,  ,, -.'()ax\n";
+    char bytes[1 + SQL_INTEGERS_SIZE];
+    if (!sql_can_avx2()) cr_skip_test("no AVX2");
+    for (int i = 0; i < 200000; i++) {
+        uint32_t commas = 0, counted = 7;
+        bool are_integers = true;
+        size_t number = random_below(6);
+        bytes[0] = '5';
+        for (size_t at = 1; at < sizeof bytes; at++) {
+            char before = bytes[at - 1];
+            bytes[at] = before == ',' && random_below(2) == 0 ? ' ' : (char)('0' + random_below(10));
+            if (before >= '0' && before <= '9' && random_below(8) < number) bytes[at] = ',';
+        }
+        if (random_below(2) == 0) bytes[1 + random_below(SQL_INTEGERS_SIZE)] = likely[random_below(sizeof likely - 1)];
+        if (random_below(100) == 0) bytes[1 + random_below(SQL_INTEGERS_SIZE)] = (char)random_below(256);
+        for (size_t at = 1; at < sizeof bytes; at++) {
+            char before = bytes[at - 1];
+            bool is_digit = bytes[at] >= '0' && bytes[at] <= '9';
+            are_integers &= is_digit || (bytes[at] == ',' && before != ',' && before != ' ') || (bytes[at] == ' ' && before == ',');
+            commas += bytes[at] == ',';
+        }
+        const char *copy = at_the_end(bytes, sizeof bytes);
+        cr_assert_eq(sql_avx2_are_integers(copy + 1, &sql_avx2_tables[0], &counted), are_integers, "%.129s", bytes);
+        if (are_integers) cr_assert_eq(counted, commas + 7);
+    }
+}
+#endif
 
 Test(sql_plain_list, parity_and_count)
 {
@@ -185,6 +233,10 @@ Test(sql_plain_list, what_is_plain)
     expect("(1)", true, 1, 1);
     expect("(1, 22,333,  4444,\n5)", true, 5, 5);
     expect("( 1,2)", true, 2, 2);
+    expect("(\n  1 ,\t2 , 3\n)", true, 3, 3);
+    expect("[1 , 2 ]", true, 2, 2);
+    expect("(|1, 'a' ),\n\t( 2,null),  ( 3.5, true)", true, 3, 6);
+    expect("(|'2'::numeric(3, 1),\n 5),\r\n(3,  default)", true, 2, 3);
     expect("[1, 2]", true, 2, 2);
     expect("['a', '[b]', ']']", true, 3, 3);
     expect("('a','b', 'it''s', '', '''', ',(1)')", true, 6, 6);
@@ -211,10 +263,20 @@ Test(sql_plain_list, what_is_not)
                                         "(1,)",
                                         "(,1)",
                                         "(1,,2)",
-                                        "(1 ,2)",
+
                                         "(1 2)",
-                                        "(1 )",
-                                        "(1, 2 )",
+                                        "(1 , )",
+                                        "(1\n2)",
+                                        "( )",
+                                        "(1, \n, 2)",
+                                        "('a' 5)",
+                                        "(1. 5)",
+                                        "(|1),\n 2",
+                                        "(|1 ) , (2)",
+                                        "(|1,\n(2))",
+                                        "(|'1'::numeric(3, 1),\n(5))",
+                                        "(|1),  2, (3)",
+
                                         "(- 1)",
                                         "(--1)",
                                         "(+1)",
@@ -248,7 +310,7 @@ Test(sql_plain_list, what_is_not)
                                         "(1;2)",
                                         "(now())",
                                         "(\xc3\xa4)",
-                                        "(1\t,2)",
+
                                         "(5 - 3)",
                                         "(5-3)",
                                         "(1, -)",
@@ -285,7 +347,7 @@ Test(sql_plain_list, what_is_not)
                                         "(|1),(2),3",
                                         "(|1,(2))",
                                         "(|1), (),(2)",
-                                        "(|1),\t(2)",
+
                                         "(|1)\n,(2)",
                                         "(|1), 'a' (2)",
                                         "(|1),(2) ,5",

@@ -134,7 +134,7 @@ Test(statement_templates, long_lists_of_any_length)
     expect_as_read(text);
     write_list(text, "SELECT a FROM t WHERE s = '' AND b IN (", 64, "%d", ") AND c = 0");
     cr_expect_not(finds(text), "short");
-    write_list(text, "SELECT a FROM t WHERE s = '' AND b IN (", 100, "%d", " ) AND c = 0");
+    write_list(text, "SELECT a FROM t WHERE s = '' AND b IN (", 100, "- %d", ") AND c = 0");
     cr_expect_not(finds(text), "not plain");
     write_list(text, "SELECT a FROM t WHERE s = '' AND b IN (", 100, "%d", ") AND c = 'x'");
     cr_expect_not(finds(text), "another kind behind it");
