@@ -56,6 +56,13 @@ static inline uint64_t sql_lanes_mask(sql_lanes lanes)
 #endif
 }
 
+static inline sql_lanes sql_load_lanes(const char *at)
+{
+    sql_lanes lanes;
+    memcpy(&lanes, at, sizeof lanes);
+    return lanes;
+}
+
 static inline uint64_t sql_lanes_equal(const sql_lanes block[4], char c)
 {
     uint64_t mask = 0;
@@ -72,8 +79,7 @@ static inline uint64_t sql_behind(const char *at, uint64_t mask, char c)
 static inline void sql_byte_masks_by_lanes(const char *at, bool is_array, struct sql_byte_masks *out)
 {
     char close = is_array ? ']' : ')';
-    sql_lanes block[4];
-    memcpy(block, at, SQL_BLOCK_SIZE);
+    sql_lanes block[4] = {sql_load_lanes(at), sql_load_lanes(at + 16), sql_load_lanes(at + 32), sql_load_lanes(at + 48)};
     uint64_t digits = 0;
     for (int i = 3; i >= 0; i--) digits = digits << 16 | sql_lanes_mask((block[i] >= '0') & (block[i] <= '9'));
     uint64_t quotes = sql_lanes_equal(block, '\'');

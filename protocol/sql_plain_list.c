@@ -234,7 +234,7 @@ INLINE void pass_block(struct scan *scan, struct words *words, const struct sql_
     found->stops = stops_of(are_rows, found->commas, closes, scan->closes);
     if (found->stops != 0) cut(found, are_rows);
     scan->closes = closes;
-    scan->in_string = (uint64_t)((int64_t)parity >> 63);
+    scan->in_string = 0 - (parity >> 63);
 }
 
 /* ---- all blocks ---- */
@@ -308,7 +308,7 @@ INLINE bool is_behind_integer(const struct scan *scan, const struct words *words
 /* As far as nothing but integers comes. */
 SQL_AVX2 static inline size_t integers_end(const char *text, size_t size, size_t at, const struct sql_avx2_tables *tables, uint32_t *commas)
 {
-    while (at < size && size - at >= SQL_INTEGERS_SIZE && sql_avx2_are_integers(text + at, tables, commas)) at += SQL_INTEGERS_SIZE;
+    while (size - at >= SQL_INTEGERS_SIZE && sql_avx2_are_integers(text + at, tables, commas)) at += SQL_INTEGERS_SIZE;
     return at;
 }
 
@@ -322,7 +322,7 @@ SQL_AVX2 static bool by_avx2(const char *text, size_t size, size_t start, enum s
     struct found found = {0};
     const struct sql_avx2_tables *tables = &sql_avx2_tables[kind == SQL_PLAIN_ARRAY];
     bool may_be_integers = kind != SQL_PLAIN_ROWS;
-    for (; scan.at <= size && found.stops == 0;) {
+    while (scan.at <= size && found.stops == 0) {
         sql_byte_masks_by_avx2(block_at(text, size, scan.at, copy), tables, &masks);
         pass_block(&scan, &words, &masks, sql_avx2_parity(masks.quotes), &found);
         if (found.bad != 0) return false;
@@ -330,7 +330,7 @@ SQL_AVX2 static bool by_avx2(const char *text, size_t size, size_t start, enum s
         scan.opens += (uint32_t)__builtin_popcountll(found.opens);
         scan.gaps += (uint32_t)__builtin_popcountll(found.gaps);
         scan.at += SQL_BLOCK_SIZE;
-        if (!may_be_integers || found.stops != 0 || !is_behind_integer(&scan, &words)) continue;
+        if (!may_be_integers || found.stops != 0 || scan.at >= size || !is_behind_integer(&scan, &words)) continue;
         size_t end = integers_end(text, size, scan.at, tables, &scan.commas);
         if (end > scan.at) scan.closes = 0;
         scan.at = end;

@@ -18,7 +18,7 @@
 #include "proxy/statement_slots.h"
 #include "proxy/tap.h"
 
-enum { VARIANTS = 64, TEXT_SIZE_MAX = 32768, PARTS = 20 };
+enum { VARIANTS = 64, TEXT_SIZE_MAX = 65536, PARTS = 20 };
 
 /* ---- texts ---- */
 
@@ -146,6 +146,36 @@ static void insert_rows(struct text *text, unsigned id)
     for (unsigned i = 0; i < 100; i++) add(text, "%s(%u, 'product %u', %u, %u.50)", i > 0 ? ", " : "", id + i, i, 10 + i % 7, 100 + i);
 }
 
+static void in_strings(struct text *text, unsigned id)
+{
+    add(text, "SELECT \"a\".\"id\" FROM \"shop_address\" \"a\" WHERE \"a\".\"city\" IN (");
+    for (unsigned i = 0; i < 20; i++) add(text, "%s'City %u'", i > 0 ? ", " : "", 100 + id + i);
+    add(text, ")");
+}
+
+static void in_uuids(struct text *text, unsigned id)
+{
+    add(text, "SELECT \"a\".\"id\" FROM \"shop_address\" \"a\" WHERE \"a\".\"key\" IN (");
+    for (unsigned i = 0; i < 1000; i++) add(text, "%s'%08x-5d4c-4f11-9c3e-3d1d1c6f%04x'", i > 0 ? ", " : "", 100000 + id * 77, i);
+    add(text, ")");
+}
+
+/* As psycopg2 spells them: dates and numbers below zero, and what is not there. */
+static void insert_mixed(struct text *text, unsigned id)
+{
+    add(text, "INSERT INTO shop_event (order_id, at, note, delta) VALUES ");
+    for (unsigned i = 0; i < 100; i++)
+        add(text, "%s(%u, '2024-01-%02uT10:%02u:00'::timestamp, NULL, -%u)", i > 0 ? "," : "", id + i, 1 + i % 28, i % 60, 10 + i % 7);
+}
+
+/* One string for PostgreSQL's scanner. */
+static void any_array(struct text *text, unsigned id)
+{
+    add(text, "SELECT a.id, a.street FROM shop_address a WHERE a.customer_id = ANY('{");
+    for (unsigned i = 0; i < 500; i++) add(text, "%s%u", i > 0 ? "," : "", 100000 + id + 17 * i);
+    add(text, "}'::int[])");
+}
+
 static const struct {
     const char *name;
     void (*write)(struct text *text, unsigned id);
@@ -165,6 +195,10 @@ static const struct {
     {"tags-at-both-ends", both_ends, false},
     {"hint", hint, false},
     {"line-comments", line_comments, false},
+    {"in-strings-20", in_strings, false},
+    {"in-uuids-1000", in_uuids, false},
+    {"insert-100-mixed", insert_mixed, false},
+    {"any-array-500", any_array, false},
 };
 enum { KIND_COUNT = sizeof kinds / sizeof kinds[0] };
 
