@@ -137,3 +137,19 @@ Test(value_text, bind)
         cr_expect(strstr(line.text, "Anna") == NULL);
     }
 }
+
+/* A long list is one literal; what is shown of it are its first values. */
+Test(value_text, long_lists)
+{
+    char text[4096] = "insert into t values (-5, 'it''s', null, '7'::numeric(10, 2))";
+    static struct sql_fingerprint fingerprint;
+    struct sql_fingerprint_scan scan;
+    for (int i = 0; i < 100; i++) strcat(text, ", (true, 2, 3, 4)");
+    sql_fingerprint_init(&scan, text, strlen(text), SQL_STRINGS_STANDARD, SQL_FINGERPRINT_SCAN_MAX);
+    cr_assert(sql_fingerprint_next(&scan, &fingerprint));
+    cr_assert_eq(fingerprint.literal_count, 1);
+    shown_values_of_query(&line, &fingerprint, text);
+    static const char start[] = "(-5, 'it''s', NULL, 7, true, 2, 3, 4, true, 2";
+    cr_expect_eq(strncmp(line.text, start, strlen(start)), 0, "%s", line.text);
+    cr_expect_str_eq(line.text + line.size - 3, "...");
+}
