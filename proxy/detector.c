@@ -101,7 +101,6 @@ void detector_configure(struct detector *detector, const struct detector_setting
     detector->pool.bytes_max = settings->memory_max;
     detector->reporter.thresholds = settings->thresholds;
     detector->edges.ignored = detector->ignored;
-    detector->edges.gap_us = settings->unit_gap_us;
     detector->edges.silence_us = settings->unit_silence_us;
     detector->edges.statements_per_unit = settings->statements_per_unit;
     findings_configure(detector->findings, settings->window_us, settings->cooldown_us);

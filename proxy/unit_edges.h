@@ -20,7 +20,6 @@ struct unit_edges {
     /* The caller's to set, and to change at any time. */
     struct unit_reporter *reporter;
     const struct ignore_list *ignored;
-    int64_t gap_us;               /* a pause of a client that ends its unit */
     int64_t silence_us;           /* after which any unit is taken for ended */
     uint32_t statements_per_unit; /* 0: no limit */
     void *context;
