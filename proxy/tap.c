@@ -153,7 +153,7 @@ void tap_sent(struct tap *tap, uint8_t type, const uint8_t *body, size_t availab
                                   .type = type,
                                   .is_scannable = text->is_scannable,
                                   .is_begun = text->is_begun,
-                                  .strings = text->strings};
+                                  .strings = (uint8_t)text->strings};
     end_record(tap->taps, record, body);
 }
 

@@ -28,8 +28,8 @@ struct tap_record {
     uint8_t type;       /* of the message */
     bool is_scannable;  /* SENT: as in struct tap_text */
     bool is_begun;      /* the same */
+    uint8_t strings;    /* the same: enum sql_strings */
     bool is_at_rest;    /* after it nothing is owed to the client */
-    enum sql_strings strings;
 };
 
 enum { TAP_JOURNAL_SIZE = 16384, TAP_JOURNAL_BODY_MAX = 4096 /* of one message */ };
