@@ -7,55 +7,64 @@
 
 enum { FIRST_CAPACITY = 8 };
 
-static struct parameter_uses *place_of(struct parameter_uses *table, uint32_t capacity, uint64_t hash)
+static size_t size_of(uint32_t capacity)
 {
-    uint32_t at = (uint32_t)(hash ^ hash >> 32) & (capacity - 1);
-    while (table[at].hash != 0 && table[at].hash != hash) at = (at + 1) & (capacity - 1);
-    return &table[at];
+    return capacity * (sizeof(uint64_t) + sizeof(struct parameter_uses));
+}
+
+static struct parameter_uses *uses_at(const struct parameter_set *set, uint32_t at)
+{
+    return (struct parameter_uses *)(void *)(set->hashes + set->capacity) + at;
+}
+
+/* Where the hash is, or belongs. */
+static uint32_t place_of(const struct parameter_set *set, uint64_t hash)
+{
+    uint32_t at = (uint32_t)(hash ^ hash >> 32) & (set->capacity - 1);
+    while (set->hashes[at] != 0 && set->hashes[at] != hash) at = (at + 1) & (set->capacity - 1);
+    return at;
+}
+
+static struct parameter_uses *put(struct parameter_set *set, uint64_t hash, const struct parameter_uses *uses)
+{
+    uint32_t at = place_of(set, hash);
+    set->hashes[at] = hash;
+    set->count++;
+    *uses_at(set, at) = *uses;
+    return uses_at(set, at);
 }
 
 static bool grow(struct parameter_set *set, struct block_pool *pool)
 {
-    uint32_t capacity = set->capacity == 0 ? FIRST_CAPACITY : 4 * set->capacity;
-    if (capacity > 2 * PARAMETER_SET_MAX) return false;
-    struct parameter_uses *table = block_pool_take(pool, capacity * sizeof *table);
-    if (table == NULL) return false;
-    memset(table, 0, capacity * sizeof *table);
-    for (uint32_t i = 0; i < set->capacity; i++) {
-        if (set->table[i].hash != 0) *place_of(table, capacity, set->table[i].hash) = set->table[i];
-    }
-    if (set->capacity == 0 && set->first.hash != 0) {
-        *place_of(table, capacity, set->first.hash) = set->first;
-        set->count = 1;
-    }
-    block_pool_give(pool, set->table, set->capacity * sizeof *table);
-    set->table = table;
-    set->capacity = capacity;
+    struct parameter_set larger = {.first_hash = set->first_hash, .first = set->first};
+    larger.capacity = set->capacity == 0 ? FIRST_CAPACITY : 2 * set->capacity;
+    larger.hashes = block_pool_take(pool, size_of(larger.capacity));
+    if (larger.hashes == NULL) return false;
+    memset(larger.hashes, 0, larger.capacity * sizeof larger.hashes[0]);
+    for (uint32_t at = 0; at < set->capacity; at++)
+        if (set->hashes[at] != 0) (void)put(&larger, set->hashes[at], uses_at(set, at));
+    if (set->capacity == 0) (void)put(&larger, set->first_hash, &set->first);
+    parameter_set_clear(set, pool);
+    *set = larger;
     return true;
 }
 
 struct parameter_uses *parameter_set_find(struct parameter_set *set, uint64_t hash, struct block_pool *pool)
 {
+    static const struct parameter_uses none;
     if (hash == 0) hash = 1;
-    if (set->capacity == 0) {
-        if (set->first.hash == 0) set->first = (struct parameter_uses){.hash = hash};
-        if (set->first.hash == hash) return &set->first;
-        if (!grow(set, pool)) return NULL;
+    if (set->first_hash == 0) set->first_hash = hash;
+    if (set->capacity == 0 && set->first_hash == hash) return &set->first;
+    if (set->capacity > 0) {
+        uint32_t at = place_of(set, hash);
+        if (set->hashes[at] != 0) return uses_at(set, at);
     }
-    struct parameter_uses *uses = place_of(set->table, set->capacity, hash);
-    if (uses->hash != 0) return uses;
-    if (set->count >= PARAMETER_SET_MAX) return NULL;
-    if (4 * (set->count + 1) > 3 * set->capacity) {
-        if (!grow(set, pool)) return NULL;
-        uses = place_of(set->table, set->capacity, hash);
-    }
-    *uses = (struct parameter_uses){.hash = hash};
-    set->count++;
-    return uses;
+    bool has_room = set->count < PARAMETER_SET_MAX && (4 * (set->count + 1) <= 3 * set->capacity || grow(set, pool));
+    return has_room ? put(set, hash, &none) : NULL;
 }
 
 void parameter_set_clear(struct parameter_set *set, struct block_pool *pool)
 {
-    block_pool_give(pool, set->table, set->capacity * sizeof set->table[0]);
+    block_pool_give(pool, set->hashes, size_of(set->capacity));
     *set = (struct parameter_set){0};
 }

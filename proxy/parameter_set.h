@@ -10,10 +10,9 @@
  * The parameters that one shape was executed with in one unit, as hashes, and how often each: for the unit, and for its present transaction. A zeroed
  * struct is an empty set. It grows to a limit; after that what is not in it counts as new each time, so repeats are never overstated.
  */
-enum { PARAMETER_SET_INLINE = 1, PARAMETER_SET_MAX = 1024 };
+enum { PARAMETER_SET_MAX = 768 };
 
 struct parameter_uses {
-    uint64_t hash;        /* 0: free */
     uint32_t same;        /* executions with no write since the one before, and the first: how long the series is */
     uint32_t after_write; /* executions with a write since the one before */
     uint32_t writes;      /* the unit's count of writes at the last execution */
@@ -22,9 +21,10 @@ struct parameter_uses {
 };
 
 struct parameter_set {
+    uint64_t first_hash; /* 0: nothing is in the set */
     struct parameter_uses first;
-    struct parameter_uses *table;
-    uint32_t capacity, count; /* of the table; `first` is in it, then, as well */
+    uint64_t *hashes;         /* 0 is free; the uses of each are behind all of them, so that looking for one touches little memory */
+    uint32_t capacity, count; /* of that table; the first one is in it, then, as well */
 };
 
 /* What a use was. */

@@ -75,7 +75,7 @@ static void follow_polling(struct unit_edges *edges, struct unit_owner *owner, c
         return;
     }
     uint32_t least = edges->reporter->thresholds.loop_min;
-    if (!polling_note(&owner->polling, group->shape, group->parameters.first.hash, group->last_sent_us, least)) return;
+    if (!polling_note(&owner->polling, group->shape, group->parameters.first_hash, group->last_sent_us, least)) return;
     struct verdict_counts counts = group->counts;
     counts.n = counts.round_trips = least;
     counts.duplicates = least - 1;
