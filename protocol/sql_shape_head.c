@@ -36,12 +36,13 @@ static bool take_name(struct sql_shape *shape)
     return true;
 }
 
-/* To the keyword, outside of parentheses. What it passes is not put. */
+/* To the keyword, outside of parentheses. What it passes is not put. False: it does not come, or behind a semicolon, which no head has. */
 static bool skip_to(struct sql_shape *shape, enum sql_keyword keyword)
 {
     uint32_t depth = 0;
     while (sql_shape_advance(shape)) {
         char c = shape->token.kind == SQL_CHARACTER ? *sql_shape_text(shape) : '\0';
+        if (c == ';') return false;
         if (c == '(') depth++;
         if (c == ')' && depth > 0) depth--;
         if (depth == 0 && keyword_at_hand(shape) == keyword) return true;
