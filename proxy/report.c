@@ -168,6 +168,13 @@ double report_times(const struct text_table *table, size_t row)
     return known > 0 ? known : text_table_number(table, row, "n_p50"); /* parameters that are not known are in neither */
 }
 
+const char *report_title(const struct text_table *table, size_t row)
+{
+    const char *word = text_table_cell(table, row, text_table_find(table, "verdict"));
+    int verdict = verdict_find(word);
+    return verdict < 0 ? word : verdict_title((enum verdict)verdict);
+}
+
 bool report_read_span(const char *text, int64_t *us_out)
 {
     static const struct {

@@ -26,6 +26,8 @@ bool report_is_complete(const struct text_table *table);
  * How often the statement of a row was run in a unit, on average, as its other numbers are averages: so what stands side by side adds up, which a median does not.
  */
 double report_times(const struct text_table *table, size_t row);
+/* What people call the verdict of a row. Valid as long as the table. */
+const char *report_title(const struct text_table *table, size_t row);
 
 /* "10m", "90s", "2h", "1d", "45" (seconds). False: it is no such thing. */
 bool report_read_span(const char *text, int64_t *us_out);

@@ -228,13 +228,6 @@ static void put_seen(FILE *out, const struct text_table *table, size_t row)
     fprintf(out, " %ss</dd></div>", unit_word(table, row));
 }
 
-static const char *title(const struct text_table *table, size_t row)
-{
-    const char *word = cell(table, row, "verdict");
-    int verdict = verdict_find(word);
-    return verdict < 0 ? word : verdict_title((enum verdict)verdict);
-}
-
 static const char *meaning(const struct text_table *table, size_t row)
 {
     int verdict = verdict_find(cell(table, row, "verdict"));
@@ -247,7 +240,7 @@ static void put_finding(FILE *out, const struct text_table *table, size_t row)
     fputs("<article><h3>", out);
     put(out, cell(table, row, "route"));
     fputs(": ", out);
-    put(out, title(table, row));
+    put(out, report_title(table, row));
     fprintf(out, ", %.0f times in a %s</h3>", report_times(table, row), unit_word(table, row));
     for (size_t i = 0; i < sizeof tags / sizeof tags[0]; i++) {
         fputs("<span class=\"tag ", out);

@@ -22,19 +22,12 @@ static void add_times(struct text_table *out, const struct text_table *table, si
     text_table_add(out, times);
 }
 
-static const char *title(const struct text_table *table, size_t row)
-{
-    const char *word = cell(table, row, "verdict");
-    int verdict = verdict_find(word);
-    return verdict < 0 ? word : verdict_title((enum verdict)verdict);
-}
-
 static void add_words(struct text_table *out, const struct text_table *table, size_t row)
 {
     char words[96];
     const char *link = cell(table, row, "parent_link");
     bool has_link = verdict_find(cell(table, row, "verdict")) == VERDICT_N_PLUS_ONE && *link;
-    snprintf(words, sizeof words, "%s%s%s", title(table, row), has_link ? " " : "", has_link ? link : "");
+    snprintf(words, sizeof words, "%s%s%s", report_title(table, row), has_link ? " " : "", has_link ? link : "");
     for (char *at = words; *at; at++)
         if (*at == '_') *at = ' ';
     text_table_add(out, words);
@@ -190,7 +183,7 @@ void report_text_print_ids(const struct text_table *table, FILE *out)
         char *query = shortened(cell(table, row, "shape"), QUERY_BYTES);
         fprintf(out, "%s  # ", cell(table, row, "id"));
         put(cell(table, row, "route"), ROUTE_BYTES, out);
-        fprintf(out, ": %s, ", title(table, row));
+        fprintf(out, ": %s, ", report_title(table, row));
         put(query, QUERY_BYTES, out);
         fputc('\n', out);
         free(query);
