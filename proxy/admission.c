@@ -206,9 +206,12 @@ void admission_refused(struct client *client)
     client_goodbye(client, client->pool->failure_sqlstate, client->pool->failure, NULL, NULL);
 }
 
-static void end_wait(struct client *client, const char *message, const char *hint)
+static void end_wait(struct client *client, const char *limit)
 {
     const struct pool *pool = client->pool;
+    char message[80 + CLOCKS_LIMIT_SIZE], hint[CLIENT_CLOCKS_HINT_SIZE];
+    snprintf(message, sizeof message, "no server connection came free in time (%s)", limit);
+    client_clocks_wait_hint(limit, hint);
     client->host->commons->stats.wait_timeouts++;
     if (pool->failure)
         client_goodbye(client, SQLSTATE_CONNECTION_FAILURE, pool->failure, "The last server login of this pool failed.", NULL);
@@ -219,11 +222,9 @@ static void end_wait(struct client *client, const char *message, const char *hin
 void admission_wait_timed_out(struct deadline *deadline)
 {
     struct client *client = client_of_deadline(deadline);
-    char limit[CLOCKS_LIMIT_SIZE], message[80 + CLOCKS_LIMIT_SIZE], hint[80 + CLOCKS_LIMIT_SIZE];
+    char limit[CLOCKS_LIMIT_SIZE];
     client_clocks_name_limit(client, CLOCK_WAIT, limit);
-    snprintf(message, sizeof message, "no server connection came free in time (%s)", limit);
-    snprintf(hint, sizeof hint, "Raise %s, budget or default_pool_size, or shorten the transactions of others.", limit);
-    end_wait(client, message, hint);
+    end_wait(client, limit);
 }
 
 void admission_login_timed_out(struct deadline *deadline)
@@ -232,6 +233,5 @@ void admission_login_timed_out(struct deadline *deadline)
     if (!client->waiter.pool)
         client_login_timed_out(client);
     else
-        end_wait(client, "no server connection came free in time (client_login_timeout)",
-                 "Raise client_login_timeout, budget or default_pool_size, or shorten the transactions of others.");
+        end_wait(client, "client_login_timeout");
 }

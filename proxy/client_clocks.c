@@ -1,6 +1,8 @@
 /* Clocks of clients: when they start, from what the client and its server are at. Not for: what follows when one strikes (relay_clocks.c). */
 #include "proxy/client_clocks.h"
 
+#include <stdio.h>
+
 #include "proxy/memory.h"
 
 /* The limits of each class, for clients of this pool. */
@@ -70,6 +72,11 @@ void client_clocks_name_limit(const struct client *client, enum clock clock, cha
     config_times_by_level(config, class, pool->entry, pool->user, said);
     const char *const names[] = {[CONFIG_CLASS] = class->name, [CONFIG_USER] = pool->user, [CONFIG_DATABASE] = pool->entry->name};
     clocks_name_limit(clock, said, names, name_out);
+}
+
+void client_clocks_wait_hint(const char *limit, char hint_out[CLIENT_CLOCKS_HINT_SIZE])
+{
+    snprintf(hint_out, CLIENT_CLOCKS_HINT_SIZE, "Raise %s, budget or default_pool_size, or shorten the transactions of others.", limit);
 }
 
 int64_t client_clocks_run_us(const struct client *client)

@@ -70,6 +70,9 @@ static inline void client_clocks_ready(struct client *client, char status)
 void client_clocks_tell(const struct client *client, enum clock clock, struct clocks_words *words_out);
 /* The setting that the limit of this clock stands in (clocks_name_limit). */
 void client_clocks_name_limit(const struct client *client, enum clock clock, char name_out[CLOCKS_LIMIT_SIZE]);
+/* What to do about a wait for a server that this limit ended. */
+enum { CLIENT_CLOCKS_HINT_SIZE = 80 + CLOCKS_LIMIT_SIZE };
+void client_clocks_wait_hint(const char *limit, char hint_out[CLIENT_CLOCKS_HINT_SIZE]);
 /* The name of its class. */
 const char *client_clocks_class(const struct client *client);
 /* How long the statement at hand has run. */

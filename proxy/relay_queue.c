@@ -85,11 +85,11 @@ void relay_queue_timed_out(struct client *client)
 {
     const struct pool *pool = client->pool;
     client->host->commons->stats.wait_timeouts++;
-    char message[80 + CLOCKS_LIMIT_SIZE], place[PLACE_SIZE], limit[CLOCKS_LIMIT_SIZE], hint[80 + CLOCKS_LIMIT_SIZE];
+    char message[80 + CLOCKS_LIMIT_SIZE], place[PLACE_SIZE], limit[CLOCKS_LIMIT_SIZE], hint[CLIENT_CLOCKS_HINT_SIZE];
     client_clocks_name_limit(client, CLOCK_WAIT, limit);
     snprintf(message, sizeof message, "waited %lld ms for a server connection (%s)", (long long)(client_clocks_run_us(client) / 1000),
              limit);
-    snprintf(hint, sizeof hint, "Raise %s, budget or default_pool_size, or shorten the transactions of others.", limit);
+    client_clocks_wait_hint(limit, hint);
     describe_place(client, place);
     if (pool->failure)
         relay_queue_refuse(client, SQLSTATE_CONNECTION_FAILURE, pool->failure, message, NULL);
