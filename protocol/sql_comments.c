@@ -5,12 +5,9 @@
  */
 #include "protocol/sql_comments.h"
 
-#include <string.h>
+#include "protocol/sql_plain_literal.h"
 
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
+#include <string.h>
 
 static bool is_pair(const char *text, size_t at, char first, char second)
 {
@@ -29,7 +26,7 @@ bool sql_comments_first(const char *text, size_t size, enum sql_strings strings,
     struct sql_lex lex;
     struct sql_token_span token;
     size_t at = 0;
-    while (at < size && is_blank(text[at])) at++;
+    while (at < size && sql_is_blank(text[at])) at++;
     if (size - at < 4 || (text[at] != '/' && text[at] != '-')) return false;
 
     sql_lex_init(&lex, text, size < SQL_COMMENTS_EXACT_MAX ? size : SQL_COMMENTS_EXACT_MAX, strings);
@@ -113,7 +110,7 @@ bool sql_comments_last(const char *text, size_t size, enum sql_strings strings, 
 {
     for (int hints = 0; hints < 4; hints++) {
         size_t start = 0;
-        while (size > 0 && (is_blank(text[size - 1]) || text[size - 1] == ';')) size--;
+        while (size > 0 && (sql_is_blank(text[size - 1]) || text[size - 1] == ';')) size--;
         if (size < 4 || !is_pair(text, size - 2, '*', '/')) return false;
         enum answer answer = find_comment_backwards(text, size, &start);
         if (answer == MISSING) return false;
@@ -137,9 +134,9 @@ void sql_comments_find(struct sql_comments *comments_out, const char *text, size
 
 bool sql_comments_may_be_in(const char *text, size_t size)
 {
-    while (size > 0 && is_blank(*text)) text++, size--;
+    while (size > 0 && sql_is_blank(*text)) text++, size--;
     if (size < 4) return false;
     if (*text == '/' || *text == '-') return true;
-    while (size > 0 && (is_blank(text[size - 1]) || text[size - 1] == ';')) size--;
+    while (size > 0 && (sql_is_blank(text[size - 1]) || text[size - 1] == ';')) size--;
     return size >= 4 && is_pair(text, size - 2, '*', '/');
 }

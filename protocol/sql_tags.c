@@ -5,6 +5,8 @@
  */
 #include "protocol/sql_tags.h"
 
+#include "protocol/sql_plain_literal.h"
+
 #include <string.h>
 
 /* ---- bytes ---- */
@@ -14,15 +16,10 @@ struct slice {
     size_t size;
 };
 
-static bool is_blank(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 static inline struct slice trim(struct slice raw)
 {
-    while (raw.size > 0 && is_blank(raw.text[0])) raw = (struct slice){raw.text + 1, raw.size - 1};
-    while (raw.size > 0 && is_blank(raw.text[raw.size - 1])) raw.size--;
+    while (raw.size > 0 && sql_is_blank(raw.text[0])) raw = (struct slice){raw.text + 1, raw.size - 1};
+    while (raw.size > 0 && sql_is_blank(raw.text[raw.size - 1])) raw.size--;
     return raw;
 }
 
@@ -225,7 +222,7 @@ static void set_value(struct sql_tags *tags, unsigned key, struct slice value)
 /* Whether a comma, or the end of the comment, is next but for blanks. */
 static bool is_before_comma(const char *at, const char *end)
 {
-    while (at < end && is_blank(*at)) at++;
+    while (at < end && sql_is_blank(*at)) at++;
     return at == end || *at == ',';
 }
 
@@ -314,7 +311,7 @@ static void read_comment(struct sql_tags *tags, const struct sql_tag_keys *keys,
         if (!has_value) continue;
 
         struct slice value;
-        while (at < end && is_blank(*at)) at++;
+        while (at < end && sql_is_blank(*at)) at++;
         at = at < end && *at == '\'' ? read_quoted(at + 1, end, has_backslashes, &value) : read_bare(at, end, &value);
         unsigned number = find_written_key(tags, keys, key);
         if (number < SQL_TAG_KEYS_MAX) set_value(tags, number, value);

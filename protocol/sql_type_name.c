@@ -4,6 +4,8 @@
  */
 #include "protocol/sql_type_name.h"
 
+#include "protocol/sql_plain_literal.h"
+
 bool sql_next_token(struct sql_lex *lex, struct sql_token_span *token_out)
 {
     bool has_token;
@@ -23,15 +25,10 @@ enum sql_keyword sql_token_keyword(const struct sql_lex *lex, const struct sql_t
     return sql_keyword_of(lex->text + token->start, size, chunks);
 }
 
-static bool is_space(char c)
-{
-    return c == ' ' || (c >= '\t' && c <= '\r');
-}
-
 char sql_peek_byte(const struct sql_lex *lex)
 {
     size_t at = lex->position;
-    while (at < lex->size && is_space(lex->text[at])) at++;
+    while (at < lex->size && sql_is_blank(lex->text[at])) at++;
     if (at == lex->size) return '\0';
     if (lex->text[at] != '-' && lex->text[at] != '/') return lex->text[at];
     struct sql_lex ahead = *lex;

@@ -6,10 +6,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 #include "protocol/sql_lex.h"
 #include "protocol/sql_string.h"
+#include "protocol/sql_type_name.h"
 #include "protocol/type_oids.h"
 #include "proxy/utf8.h"
 
@@ -276,19 +276,19 @@ static void put_literal(struct value_text *line, const char *token, const struct
 }
 
 /* The literal that a token is; its sign is a token of its own. False: it is none. */
-static bool literal_of(const char *text, const struct sql_token_span *token, struct sql_literal *literal_out)
+static bool literal_of(const struct sql_lex *lex, const struct sql_token_span *token, struct sql_literal *literal_out)
 {
-    size_t size = token->end - token->start;
-    *literal_out = (struct sql_literal){.start = (uint32_t)token->start, .size = (uint32_t)size, .token = (uint8_t)token->kind};
+    enum sql_keyword keyword = sql_token_keyword(lex, token);
+    *literal_out =
+        (struct sql_literal){.start = (uint32_t)token->start, .size = (uint32_t)(token->end - token->start), .token = (uint8_t)token->kind};
     switch ((int)token->kind) {
     case SQL_INTEGER: literal_out->kind = SQL_LITERAL_INTEGER; return true;
     case SQL_NUMBER: literal_out->kind = SQL_LITERAL_DECIMAL; return true;
     case SQL_BIT_STRING:
     case SQL_HEX_STRING: literal_out->kind = SQL_LITERAL_BITS; return true;
     case SQL_WORD:
-        literal_out->kind = size == 4 && strncasecmp(text + token->start, "null", 4) == 0 ? SQL_LITERAL_NULL : SQL_LITERAL_BOOLEAN;
-        return literal_out->kind == SQL_LITERAL_NULL || (size == 4 && strncasecmp(text + token->start, "true", 4) == 0) ||
-               (size == 5 && strncasecmp(text + token->start, "false", 5) == 0);
+        literal_out->kind = keyword == KW_NULL ? SQL_LITERAL_NULL : SQL_LITERAL_BOOLEAN;
+        return keyword == KW_NULL || keyword == KW_TRUE || keyword == KW_FALSE;
     default: literal_out->kind = SQL_LITERAL_STRING; return token->kind >= SQL_STRING && token->kind <= SQL_DOLLAR_STRING;
     }
 }
@@ -309,7 +309,7 @@ static void add_list(struct value_text *line, const char *text, const struct sql
         if (c == ')' && depth > 0) depth--;
         if (c == '-') is_negative = true;
         if (c == ',' && depth == 0) is_expected = true;
-        if (!is_expected || !literal_of(text, &token, &literal)) continue;
+        if (!is_expected || !literal_of(&lex, &token, &literal)) continue;
         literal.is_negative = is_negative;
         next(line, 0);
         put_literal(line, text + literal.start, &literal);
