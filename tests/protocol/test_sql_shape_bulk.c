@@ -4,6 +4,7 @@
  */
 #include "protocol/sql_fingerprint.h"
 #include "protocol/sql_value_hash.h"
+#include "tests/random_numbers.h"
 
 #include <criterion/criterion.h>
 #include <criterion/parameterized.h>
@@ -17,10 +18,7 @@ static uint64_t random_state = 0x9e3779b97f4a7c15u;
 
 static uint32_t random_below(uint32_t limit)
 {
-    random_state ^= random_state << 13;
-    random_state ^= random_state >> 7;
-    random_state ^= random_state << 17;
-    return (uint32_t)(random_state >> 32) % limit;
+    return random_numbers_below(&random_state, limit);
 }
 
 static void read_text(struct sql_fingerprint *out, const char *text, size_t scan_max, enum sql_strings strings)
